@@ -1,1 +1,32 @@
-//! nft
+//! nf_tables and conntrack over netlink.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::cast_possible_truncation
+    )
+)]
+
+pub mod attr;
+pub mod chain;
+pub mod data;
+pub mod element;
+pub mod error;
+pub mod expr;
+pub mod flowtable;
+pub mod generation;
+pub mod message;
+pub mod name;
+pub mod object;
+pub mod rule;
+pub mod saved;
+pub mod set;
+pub mod table;
+pub mod trace;
+pub mod userdata;
+pub mod wire;

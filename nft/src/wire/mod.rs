@@ -1,0 +1,20 @@
+//! Netlink framing: messages, attributes and acknowledgements.
+//!
+//! Owns the byte layout of `linux/netlink.h` (host-endian headers, 4-byte alignment). Knows
+//! nothing of nf_tables. Sources: `linux/netlink.h`, `net/netlink.h` alignment macros.
+//! Held by the unit tests here and by `tests/sweep.rs`.
+
+mod ack;
+mod header;
+mod reader;
+mod writer;
+
+pub use ack::Ack;
+pub use header::{Flags, Frame, Frames, HEADER_LEN, Header, kind};
+pub use reader::{Attribute, MAX_DEPTH, Reader};
+pub use writer::Writer;
+
+/// Rounds a length up to the netlink alignment of 4 bytes (`NLMSG_ALIGN`, `NLA_ALIGN`).
+pub const fn align(len: usize) -> usize {
+    len.saturating_add(3) & !3
+}
