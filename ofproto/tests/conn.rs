@@ -1,15 +1,21 @@
 //! The sans-io connection against a simulated switch: order, windows, errors, deadlines, bundles.
 
-mod conn_sim;
+#[path = "conn_sim/pair.rs"]
+mod pair;
+#[path = "conn_sim/switch.rs"]
+mod switch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use conn_sim::{Pair, Switch, flow_mod, message};
 use ofproto::conn::{
     Batch, BundleFlags, CloseReason, Config, Connection, Event, Failure, Frame, OfError, OpError,
     Tag,
 };
+use ofproto::error::OfpError;
+use ofproto::header::Version;
+use pair::Pair;
+use switch::{Switch, flow_mod, message};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,7 +48,11 @@ fn stats_request() -> Frame {
 }
 
 fn refused(index: usize, ty: u16, code: u16) -> (usize, OpError) {
-    (index, OpError::Refused(OfError { ty, code, vendor: 0 }))
+    (index, OpError::Refused(OfError::standard(Version::OF10, ty, code)))
+}
+
+fn refused14(index: usize, ty: u16, code: u16) -> (usize, OpError) {
+    (index, OpError::Refused(OfError::standard(Version::OF14, ty, code)))
 }
 
 fn tag_of(event: &Event) -> Option<Tag> {
@@ -78,11 +88,7 @@ fn a_refused_set_up_is_a_foreign_switch() {
         });
         pair.conn.submit_batch(Tag(1), batch(1, 0..3));
         pair.run();
-        let error = OfError {
-            ty: 1,
-            code: 4,
-            vendor: 0,
-        };
+        let error = OfError::standard(Version::OF10, 1, 4);
         let expected = [
             Event::Failed {
                 tag: Tag(1),
@@ -113,7 +119,7 @@ fn no_common_version() {
     pair.run();
     let events = pair.take_events();
     assert!(
-        matches!(events[..], [Event::Closed { reason: CloseReason::ForeignSwitch(error) }] if error.ty == 0),
+        matches!(events[..], [Event::Closed { reason: CloseReason::ForeignSwitch(error) }] if error.name == Some(OfpError::OFPHFC_INCOMPATIBLE)),
         "{events:?}"
     );
 }
@@ -271,11 +277,7 @@ fn refused_and_unanswered_requests() {
             _ => None,
         })
         .collect();
-    let error = OfError {
-        ty: 1,
-        code: 4,
-        vendor: 0,
-    };
+    let error = OfError::standard(Version::OF10, 1, 4);
     let expected = [
         (Tag(1), Failure::Refused(error)),
         (Tag(2), Failure::Unanswered),
@@ -435,7 +437,7 @@ fn bundles_commit_only_when_every_add_was_accepted() {
         Event::BundleDone {
             tag: Tag(2),
             committed: false,
-            errors: vec![refused(2, 5, 1)],
+            errors: vec![refused14(2, 5, 1)],
             control: None,
         },
         Event::BatchDone {
@@ -460,12 +462,8 @@ fn a_failed_commit_names_the_operation() {
     let expected = Event::BundleDone {
         tag: Tag(1),
         committed: false,
-        errors: vec![refused(5, 5, 1)],
-        control: Some(OfError {
-            ty: 17,
-            code: 13,
-            vendor: 0,
-        }),
+        errors: vec![refused14(5, 5, 1)],
+        control: Some(OfError::standard(Version::OF14, 17, 13)),
     };
     assert_eq!(pair.take_events(), [expected]);
     assert_eq!(pair.switch.accepted, []);

@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use crate::error::{EncodeError, ErrorCode, OfpError};
+use crate::header::Version;
+
 use super::Frame;
 
 /// The caller's own number for a submission; it comes back in every event about it.
@@ -91,7 +94,7 @@ pub enum OpError {
     /// The switch answered with an error.
     Refused(OfError),
     /// The message could not be encoded and was never sent.
-    Unencodable(crate::error::EncodeError),
+    Unencodable(EncodeError),
     /// The encoded message is larger than fits (65 535 bytes, 65 519 in a bundle) and was never sent.
     TooLong(usize),
 }
@@ -134,51 +137,67 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Type, code and vendor of an ERROR message.
-///
-/// `vendor` is 0 for standard errors. For errors in the 0xb0c2 form that Open vSwitch uses on 1.0,
-/// and for experimenter errors (type 0xffff), it is the vendor id and `ty`/`code` are the inner ones.
+/// The identity of an ERROR message: its numbers, and its name if the registry has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OfError {
-    /// Error type.
-    pub ty: u16,
-    /// Error code within the type.
-    pub code: u16,
-    /// 0, or the vendor whose number space `ty` and `code` belong to.
-    pub vendor: u32,
+    /// The numbers on the wire.
+    pub code: ErrorCode,
+    /// The name they have in the version of the connection.
+    pub name: Option<OfpError>,
 }
 
 impl OfError {
-    /// Reads the numbers of an ERROR message; `None` if it is cut short.
+    /// The error with these numbers in `version`.
+    pub fn new(version: Version, code: ErrorCode) -> Self {
+        let name = OfpError::from_code(version, code);
+        Self { code, name }
+    }
+
+    /// A standard error of `version`.
+    pub fn standard(version: Version, error_type: u16, code: u16) -> Self {
+        let code = ErrorCode {
+            vendor: 0,
+            error_type,
+            code,
+        };
+        Self::new(version, code)
+    }
+
+    /// Reads the numbers of an ERROR message (OF1.0 §5.4.4, `nicira-ext.h` for the vendor form,
+    /// OF1.2 §A.4.4 for the experimenter form); `None` if it is cut short.
     pub fn of(frame: &Frame) -> Option<Self> {
         const VENDOR_FORM: u16 = 0xb0c2;
         const EXPERIMENTER: u16 = 0xffff;
-        let (ty, code) = (frame.u16_at(8)?, frame.u16_at(10)?);
-        match ty {
-            VENDOR_FORM => Some(Self {
-                ty: frame.u16_at(16)?,
+        let (error_type, code) = (frame.u16_at(8)?, frame.u16_at(10)?);
+        let code = match error_type {
+            VENDOR_FORM => ErrorCode {
+                vendor: frame.u32_at(12)?,
+                error_type: frame.u16_at(16)?,
                 code: frame.u16_at(18)?,
+            },
+            EXPERIMENTER => ErrorCode {
                 vendor: frame.u32_at(12)?,
-            }),
-            EXPERIMENTER => Some(Self {
-                ty,
+                error_type: 0,
                 code,
-                vendor: frame.u32_at(12)?,
-            }),
-            _ => Some(Self {
-                ty,
-                code,
+            },
+            _ => ErrorCode {
                 vendor: 0,
-            }),
-        }
+                error_type,
+                code,
+            },
+        };
+        Some(Self::new(Version(frame.version()), code))
     }
 }
 
 impl fmt::Display for OfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error type {} code {}", self.ty, self.code)?;
-        if self.vendor != 0 {
-            write!(f, " (vendor {:#010x})", self.vendor)?;
+        if let Some(name) = self.name {
+            return f.write_str(name.name());
+        }
+        write!(f, "error type {} code {}", self.code.error_type, self.code.code)?;
+        if self.code.vendor != 0 {
+            write!(f, " (vendor {:#010x})", self.code.vendor)?;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ impl Handshake {
                 let ours = (*first_xid..=*barrier_xid).contains(&frame.xid());
                 let version = config.version;
                 match error {
-                    Some(error) if ours || error.ty == 0 => {
+                    Some(error) if ours || error.code.error_type == 0 => {
                         return Err(CloseReason::ForeignSwitch(error));
                     }
                     None if frame.xid() == *features_xid
