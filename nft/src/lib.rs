@@ -13,10 +13,13 @@
 )]
 
 pub mod attr;
+pub mod batch;
 pub mod chain;
+pub mod conn;
 pub mod data;
 pub mod element;
 pub mod error;
+pub mod event;
 pub mod expr;
 pub mod flowtable;
 pub mod generation;
@@ -24,8 +27,10 @@ pub mod message;
 pub mod name;
 pub mod object;
 pub mod rule;
+pub mod ruleset;
 pub mod saved;
 pub mod set;
+pub mod snapshot;
 pub mod table;
 pub mod trace;
 pub mod userdata;

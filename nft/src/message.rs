@@ -154,6 +154,7 @@ registry! {
 macro_rules! bodies {
     ($( $(#[$doc:meta])* $variant:ident($ty:ty): $($op:ident)|+ ; )*) => {
         /// The object of a message.
+        #[allow(clippy::large_enum_variant, reason = "messages live from reading to folding")]
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum Body {
             $( $(#[$doc])* $variant($ty), )*

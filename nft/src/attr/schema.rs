@@ -4,13 +4,16 @@
 
 use crate::wire::Reader;
 
+/// One named attribute: number, name, what its payload consists of.
+pub type NamedField = (u16, &'static str, fn() -> Schema);
+
 /// What a payload consists of.
 #[derive(Clone, Copy, Debug)]
 pub enum Schema {
     /// Nothing inside has a name.
     Leaf,
     /// Attributes with names.
-    Record(&'static [(u16, &'static str, fn() -> Schema)]),
+    Record(&'static [NamedField]),
     /// A list of items of one kind.
     List(fn() -> Schema),
     /// An expression: its name decides what its data consists of.

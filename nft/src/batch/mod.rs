@@ -1,0 +1,548 @@
+//! One atomic change: messages between a begin and an end, sent by one `sendmsg`.
+//!
+//! Owns the encoding of batches, the ids of anonymous sets, the splitting of element lists at the
+//! 64 KiB limit of an attribute, and the attribution of errors ([`report`]). Knows no sockets.
+//! Held by `tests/kernel_batch.rs`.
+
+mod report;
+
+pub use report::{OpError, describe};
+
+use crate::attr::Value;
+use crate::chain::Chain;
+use crate::element::Element;
+use crate::expr::Expr;
+use crate::flowtable::Flowtable;
+use crate::message::{BATCH_BEGIN, BATCH_END, Body, Family, Message, NfGen, Op, SUBSYSTEM};
+use crate::name::Name;
+use crate::object::Object;
+use crate::rule::{OwnedRule, Rule};
+use crate::set::Set;
+use crate::table::Table;
+use crate::wire::{Flags, Header, Writer};
+
+/// A list of elements is cut when its attribute has this many bytes; the limit is 65 535.
+const ELEMENT_LIST: usize = 60_000;
+
+/// `NFNL_BATCH_GENID`
+const BATCH_GENID: u16 = 1;
+
+/// Where a new rule goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// At the end of the chain.
+    Last,
+    /// At the front of the chain.
+    First,
+    /// Right before the rule with this handle.
+    Before(u64),
+    /// Right after the rule with this handle.
+    After(u64),
+    /// In place of the rule with this handle.
+    Replace(u64),
+}
+
+/// An attribute did not fit into 65 535 bytes: such a batch cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TooLong {
+    /// Index of the operation.
+    pub index: usize,
+}
+
+impl core::fmt::Display for TooLong {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "operation {} has an attribute over 65535 bytes",
+            self.index
+        )
+    }
+}
+
+impl core::error::Error for TooLong {}
+
+/// Operations to be applied together or not at all.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    writer: Writer,
+    starts: Vec<usize>,
+    next_id: u32,
+    too_long: Option<TooLong>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self {
+            writer: Writer::new(),
+            starts: Vec::new(),
+            next_id: 1,
+            too_long: None,
+        }
+    }
+
+    /// Number of operations.
+    pub const fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// Bytes of the operations so far.
+    pub const fn byte_len(&self) -> usize {
+        self.writer.len()
+    }
+
+    /// Appends one operation and returns its index.
+    pub fn push(&mut self, message: &Message) -> usize {
+        self.append(|w| message.encode(w))
+    }
+
+    fn append(&mut self, encode: impl FnOnce(&mut Writer)) -> usize {
+        let index = self.starts.len();
+        self.starts.push(self.writer.len());
+        encode(&mut self.writer);
+        if self.writer.take_overflow() {
+            self.too_long.get_or_insert(TooLong { index });
+        }
+        index
+    }
+
+    /// Appends one operation on one object.
+    pub fn op(&mut self, op: Op, family: Family, flags: Flags, body: &impl Value) -> usize {
+        let kind = u16::from_be_bytes([SUBSYSTEM, op.0]);
+        let header = Header {
+            kind,
+            flags: flags.with(Flags::REQUEST),
+            ..Header::default()
+        };
+        self.append(|w| {
+            header.encode(w, |w| {
+                NfGen {
+                    family,
+                    ..NfGen::default()
+                }
+                .encode(w);
+                body.encode(w);
+            });
+        })
+    }
+
+    /// Creates a table, or changes its flags.
+    pub fn add_table(&mut self, family: Family, table: &Table) -> usize {
+        self.op(Op::NEW_TABLE, family, Flags::CREATE, table)
+    }
+
+    /// Deletes a table with everything in it; an error if it does not exist.
+    pub fn delete_table(&mut self, family: Family, name: &Name) -> usize {
+        self.op(
+            Op::DEL_TABLE,
+            family,
+            Flags::default(),
+            &Table::new_named(name),
+        )
+    }
+
+    /// Deletes a table if it exists, on kernels of every age: creates it first.
+    pub fn ensure_no_table(&mut self, family: Family, name: &Name) -> usize {
+        self.add_table(family, &Table::new_named(name));
+        self.delete_table(family, name)
+    }
+
+    /// Creates a chain, or changes its policy.
+    pub fn add_chain(&mut self, family: Family, chain: &Chain) -> usize {
+        self.op(Op::NEW_CHAIN, family, Flags::CREATE, chain)
+    }
+
+    /// Deletes a chain. Rules in it go too unless something still jumps to it.
+    pub fn delete_chain(&mut self, family: Family, table: &Name, name: &Name) -> usize {
+        let chain = Chain {
+            table: table.clone(),
+            name: Some(name.clone()),
+            ..Chain::default()
+        };
+        self.op(Op::DEL_CHAIN, family, Flags::default(), &chain)
+    }
+
+    /// Deletes all rules of a chain.
+    pub fn flush_chain(&mut self, family: Family, table: &Name, chain: &Name) -> usize {
+        let rule = Rule {
+            table: table.clone(),
+            chain: Some(chain.clone()),
+            ..Rule::default()
+        };
+        self.op(Op::DEL_RULE, family, Flags::default(), &rule)
+    }
+
+    /// Creates a set or map.
+    pub fn add_set(&mut self, family: Family, set: &Set) -> usize {
+        if set.id.is_some() {
+            return self.op(Op::NEW_SET, family, Flags::CREATE, set);
+        }
+        let set = Set {
+            id: Some(self.take_id()),
+            ..set.clone()
+        };
+        self.op(Op::NEW_SET, family, Flags::CREATE, &set)
+    }
+
+    /// Deletes a set or map.
+    pub fn delete_set(&mut self, family: Family, table: &Name, name: &Name) -> usize {
+        let set = Set {
+            table: table.clone(),
+            name: name.clone(),
+            ..Set::default()
+        };
+        self.op(Op::DEL_SET, family, Flags::default(), &set)
+    }
+
+    /// Adds elements to a named set, in as many messages as their size needs. Existing equal
+    /// elements are no error.
+    pub fn add_elements(&mut self, family: Family, table: &Name, set: &Name, list: &[Element]) {
+        let flags = Flags::CREATE;
+        self.elements(
+            Op::NEW_SETELEM,
+            family,
+            flags,
+            &ElementTarget {
+                table,
+                set,
+                id: None,
+            },
+            list,
+        );
+    }
+
+    /// Deletes elements of a named set; absent ones are an error.
+    pub fn delete_elements(&mut self, family: Family, table: &Name, set: &Name, list: &[Element]) {
+        let target = ElementTarget {
+            table,
+            set,
+            id: None,
+        };
+        let keys: Vec<Element> = list.iter().map(Element::to_delete).collect();
+        self.elements(Op::DEL_SETELEM, family, Flags::default(), &target, &keys);
+    }
+
+    /// Deletes all elements of a named set.
+    pub fn flush_set(&mut self, family: Family, table: &Name, set: &Name) -> usize {
+        let all = crate::element::Elements {
+            table: table.clone(),
+            set: set.clone(),
+            ..crate::element::Elements::default()
+        };
+        self.op(Op::DEL_SETELEM, family, Flags::default(), &all)
+    }
+
+    fn elements(
+        &mut self,
+        op: Op,
+        family: Family,
+        flags: Flags,
+        target: &ElementTarget<'_>,
+        list: &[Element],
+    ) {
+        let kind = u16::from_be_bytes([SUBSYSTEM, op.0]);
+        let header = Header {
+            kind,
+            flags: flags.with(Flags::REQUEST),
+            ..Header::default()
+        };
+        let mut left = list.iter().peekable();
+        while left.peek().is_some() {
+            self.append(|w| {
+                header.encode(w, |w| {
+                    NfGen {
+                        family,
+                        ..NfGen::default()
+                    }
+                    .encode(w);
+                    w.attribute(1, false, |w| target.table.encode(w));
+                    w.attribute(2, false, |w| target.set.encode(w));
+                    if let Some(id) = target.id {
+                        w.attribute(4, false, |w| id.encode(w));
+                    }
+                    w.attribute(3, true, |w| {
+                        let start = w.len();
+                        while w.len().saturating_sub(start) < ELEMENT_LIST
+                            && let Some(element) = left.next()
+                        {
+                            w.attribute(1, true, |w| element.encode(w));
+                        }
+                    });
+                });
+            });
+        }
+    }
+
+    /// Creates an object, or updates it where the kernel can.
+    pub fn add_object(&mut self, family: Family, object: &Object) -> usize {
+        self.op(Op::NEW_OBJ, family, Flags::CREATE, object)
+    }
+
+    /// Deletes an object.
+    pub fn delete_object(&mut self, family: Family, object: &Object) -> usize {
+        let named = Object {
+            table: object.table.clone(),
+            name: object.name.clone(),
+            kind: object.object_type(),
+            ..Object::default()
+        };
+        self.op(Op::DEL_OBJ, family, Flags::default(), &named)
+    }
+
+    /// Creates a flowtable.
+    pub fn add_flowtable(&mut self, family: Family, flowtable: &Flowtable) -> usize {
+        self.op(Op::NEW_FLOWTABLE, family, Flags::CREATE, flowtable)
+    }
+
+    /// Deletes a flowtable.
+    pub fn delete_flowtable(&mut self, family: Family, table: &Name, name: &Name) -> usize {
+        let flowtable = Flowtable {
+            table: table.clone(),
+            name: Some(name.clone()),
+            ..Flowtable::default()
+        };
+        self.op(Op::DEL_FLOWTABLE, family, Flags::default(), &flowtable)
+    }
+
+    /// Adds a rule without anonymous sets, at the end of its chain.
+    pub fn add_rule(&mut self, family: Family, rule: &Rule) -> usize {
+        self.op(
+            Op::NEW_RULE,
+            family,
+            Flags::CREATE.with(Flags::APPEND),
+            rule,
+        )
+    }
+
+    /// Adds a rule with its anonymous sets. Returns the index of the rule's own operation.
+    pub fn add_owned_rule(&mut self, family: Family, owned: &OwnedRule, place: Place) -> usize {
+        let (flags, handle, position) = match place {
+            Place::Last => (Flags::CREATE.with(Flags::APPEND), None, None),
+            Place::First => (Flags::CREATE, None, None),
+            Place::Before(handle) => (Flags::CREATE, None, Some(handle)),
+            Place::After(handle) => (Flags::CREATE.with(Flags::APPEND), None, Some(handle)),
+            Place::Replace(handle) => (Flags::REPLACE, Some(handle), None),
+        };
+        if owned.sets.is_empty() && handle == owned.rule.handle && position == owned.rule.position {
+            return self.op(Op::NEW_RULE, family, flags, &owned.rule);
+        }
+        let first = self.next_id;
+        for sub in &owned.sets {
+            let id = Some(self.take_id());
+            let set = Set {
+                table: owned.rule.table.clone(),
+                id,
+                ..sub.set.clone()
+            };
+            self.op(Op::NEW_SET, family, Flags::CREATE, &set);
+            let target = ElementTarget {
+                table: &set.table,
+                set: &set.name,
+                id,
+            };
+            self.elements(
+                Op::NEW_SETELEM,
+                family,
+                Flags::CREATE,
+                &target,
+                &sub.elements,
+            );
+        }
+        let mut rule = Rule {
+            handle,
+            position,
+            ..owned.rule.clone()
+        };
+        for expr in &mut rule.expressions {
+            let local = match expr {
+                Expr::Lookup(lookup) => &mut lookup.set_id,
+                Expr::DynSet(dynset) => &mut dynset.set_id,
+                Expr::ObjRef(objref) => &mut objref.set_id,
+                _ => continue,
+            };
+            *local = local.map(|id| first.saturating_add(id).saturating_sub(1));
+        }
+        self.op(Op::NEW_RULE, family, flags, &rule)
+    }
+
+    /// Deletes the rule with a handle.
+    pub fn delete_rule(
+        &mut self,
+        family: Family,
+        table: &Name,
+        chain: &Name,
+        handle: u64,
+    ) -> usize {
+        let rule = Rule {
+            table: table.clone(),
+            chain: Some(chain.clone()),
+            handle: Some(handle),
+            ..Rule::default()
+        };
+        self.op(Op::DEL_RULE, family, Flags::default(), &rule)
+    }
+
+    fn take_id(&mut self) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.saturating_add(1);
+        id
+    }
+
+    /// The bytes to send. `expected` makes the kernel refuse the batch unless the ruleset is at
+    /// that generation.
+    pub fn encode(self, expected: Option<u32>) -> Result<Encoded, TooLong> {
+        if let Some(error) = self.too_long {
+            return Err(error);
+        }
+        let mut w = Writer::with_buffer(Vec::with_capacity(self.writer.len().saturating_add(64)));
+        let control = |kind| Header {
+            kind,
+            flags: Flags::REQUEST,
+            ..Header::default()
+        };
+        let tables = NfGen {
+            res_id: u16::from(SUBSYSTEM),
+            ..NfGen::default()
+        };
+        control(BATCH_BEGIN).encode(&mut w, |w| {
+            tables.encode(w);
+            if let Some(generation) = expected {
+                w.attribute(BATCH_GENID, false, |w| generation.encode(w));
+            }
+        });
+        let shift = w.len();
+        w.put(self.writer.bytes());
+        let end = w.len();
+        control(BATCH_END).encode(&mut w, |w| tables.encode(w));
+        let mut starts = vec![0];
+        starts.extend(self.starts.iter().map(|start| start.saturating_add(shift)));
+        starts.push(end);
+        let mut encoded = Encoded {
+            bytes: w.into_bytes(),
+            starts,
+            base: 0,
+        };
+        encoded.ask_ack();
+        Ok(encoded)
+    }
+}
+
+struct ElementTarget<'a> {
+    table: &'a Name,
+    set: &'a Name,
+    id: Option<u32>,
+}
+
+impl Table {
+    fn new_named(name: &Name) -> Self {
+        Self {
+            name: name.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A batch as bytes. Sequence numbers run from [`Encoded::base`] (begin) without gaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+    base: u32,
+}
+
+impl Encoded {
+    /// The bytes; they must go out in one send.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of operations, begin and end not counted.
+    pub const fn len(&self) -> usize {
+        self.starts.len().saturating_sub(2)
+    }
+
+    /// Whether there is no operation.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sequence number of the begin message.
+    pub const fn base(&self) -> u32 {
+        self.base
+    }
+
+    /// Sequence number of the last operation, whose acknowledgement ends the exchange.
+    pub fn last(&self) -> u32 {
+        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        self.base.wrapping_add(count)
+    }
+
+    /// Numbers the messages from `base` on.
+    pub fn number(&mut self, base: u32) {
+        self.base = base;
+        let mut seq = base;
+        for start in &self.starts {
+            let at = start.saturating_add(8);
+            if let Some(field) = self.bytes.get_mut(at..at.saturating_add(4)) {
+                field.copy_from_slice(&seq.to_ne_bytes());
+            }
+            seq = seq.wrapping_add(1);
+        }
+    }
+
+    /// Index of the operation with a sequence number; `None` for begin, end and others.
+    pub fn index_of(&self, seq: u32) -> Option<usize> {
+        let distance = usize::try_from(seq.wrapping_sub(self.base)).ok()?;
+        let index = distance.checked_sub(1)?;
+        (index < self.len()).then_some(index)
+    }
+
+    /// The bytes of one operation.
+    pub fn op_bytes(&self, index: usize) -> Option<&[u8]> {
+        let start = *self.starts.get(index.checked_add(1)?)?;
+        let end = *self.starts.get(index.checked_add(2)?)?;
+        self.bytes.get(start..end)
+    }
+
+    /// Asks for an acknowledgement of the last operation. Kernels before 6.10 never acknowledge
+    /// the end message; the kernel reports in order after the commit, so the last operation's
+    /// acknowledgement is the end of the report on all of them.
+    fn ask_ack(&mut self) {
+        let Some(index) = self.len().checked_sub(1) else {
+            return;
+        };
+        let Some(start) = self.starts.get(index.saturating_add(1)) else {
+            return;
+        };
+        if let Some(low) = self
+            .bytes
+            .get_mut(start.saturating_add(6)..start.saturating_add(8))
+        {
+            let mut flags = [0; 2];
+            flags.copy_from_slice(low);
+            let flags = u16::from_ne_bytes(flags) | Flags::ACK.0;
+            low.copy_from_slice(&flags.to_ne_bytes());
+        }
+    }
+}
+
+impl Message {
+    /// A get request for all objects an operation reports, in one family or all.
+    pub fn dump(op: Op, family: Family, body: impl Into<Body>) -> Self {
+        Self::request(op, family, Flags::DUMP, body)
+    }
+}
+
+#[cfg(test)]
+mod tests;
