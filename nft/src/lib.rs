@@ -25,6 +25,8 @@ pub mod flowtable;
 pub mod generation;
 pub mod message;
 pub mod name;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod object;
 pub mod rule;
 pub mod ruleset;
