@@ -1,0 +1,331 @@
+//! Recursive-descent JSON parser with a depth limit.
+
+use super::{Json, Object, Str, number::number, text};
+use crate::error::{JsonError, JsonErrorKind};
+
+/// Deepest nesting accepted, the same as ovsdb-server's.
+pub const MAX_DEPTH: usize = 1000;
+
+/// Parses exactly one object or array; white space may surround it.
+pub fn parse(bytes: &[u8]) -> Result<Json, JsonError> {
+    let (json, used) = parse_prefix(bytes)?;
+    let rest = bytes.get(used..).unwrap_or_default();
+    match rest.iter().position(|b| !is_space(*b)) {
+        None => Ok(json),
+        Some(at) => Err(JsonError {
+            kind: JsonErrorKind::Trailing,
+            offset: used + at,
+        }),
+    }
+}
+
+/// Parses the object or array at the start of `bytes`; returns it and the number of bytes used.
+pub fn parse_prefix(bytes: &[u8]) -> Result<(Json, usize), JsonError> {
+    let mut parser = Parser {
+        bytes,
+        at: 0,
+        depth: 0,
+    };
+    parser.space();
+    match parser.peek() {
+        Some(b'{' | b'[') => {}
+        None => return Err(parser.fail(JsonErrorKind::Truncated)),
+        Some(_) => return Err(parser.fail(JsonErrorKind::NotAContainer)),
+    }
+    let json = parser.value()?;
+    Ok((json, parser.at))
+}
+
+/// JSON white space (RFC 7159 §2).
+pub(super) const fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+struct Parser<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    const fn fail(&self, kind: JsonErrorKind) -> JsonError {
+        JsonError {
+            kind,
+            offset: self.at,
+        }
+    }
+
+    /// `kind`, or `Truncated` at the end of the input.
+    fn fail_here(&self, kind: JsonErrorKind) -> JsonError {
+        self.fail(if self.peek().is_none() {
+            JsonErrorKind::Truncated
+        } else {
+            kind
+        })
+    }
+
+    fn space(&mut self) {
+        while self.peek().is_some_and(is_space) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self) -> Result<Json, JsonError> {
+        match self.peek() {
+            Some(b'"') => Ok(Json::String(self.string()?)),
+            Some(b'{') => self.nested(Self::object),
+            Some(b'[') => self.nested(Self::array),
+            Some(b'-' | b'0'..=b'9') => match number(self.rest()) {
+                Ok((json, used)) => {
+                    self.at += used;
+                    Ok(json)
+                }
+                Err((kind, used)) => {
+                    self.at += used;
+                    Err(self.fail_here(kind))
+                }
+            },
+            Some(b'a'..=b'z' | b'A'..=b'Z') => self.keyword(),
+            Some(b',' | b':' | b']' | b'}') => Err(self.fail(JsonErrorKind::ExpectedValue)),
+            Some(_) => Err(self.fail(JsonErrorKind::BadByte)),
+            None => Err(self.fail(JsonErrorKind::Truncated)),
+        }
+    }
+
+    fn nested(
+        &mut self,
+        body: fn(&mut Self) -> Result<Json, JsonError>,
+    ) -> Result<Json, JsonError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(self.fail(JsonErrorKind::Depth));
+        }
+        self.depth += 1;
+        self.at += 1;
+        self.space();
+        let json = body(self)?;
+        self.depth -= 1;
+        Ok(json)
+    }
+
+    fn array(&mut self) -> Result<Json, JsonError> {
+        let mut elements = Vec::new();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(Json::Array(elements));
+        }
+        loop {
+            elements.push(self.value()?);
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(Json::Array(elements));
+                }
+                _ => return Err(self.fail_here(JsonErrorKind::ExpectedCommaOrEnd)),
+            }
+            self.space();
+        }
+    }
+
+    fn object(&mut self) -> Result<Json, JsonError> {
+        let mut members = Vec::new();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(Json::Object(Object::new()));
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return Err(self.fail_here(JsonErrorKind::ExpectedName));
+            }
+            let name = self.string()?;
+            self.space();
+            if self.peek() != Some(b':') {
+                return Err(self.fail_here(JsonErrorKind::ExpectedColon));
+            }
+            self.at += 1;
+            self.space();
+            members.push((name, self.value()?));
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(Json::Object(Object::from_members(members)));
+                }
+                _ => return Err(self.fail_here(JsonErrorKind::ExpectedCommaOrEnd)),
+            }
+            self.space();
+        }
+    }
+
+    fn keyword(&mut self) -> Result<Json, JsonError> {
+        let rest = self.rest();
+        let word = |b: &u8| b.is_ascii_alphanumeric();
+        let length = rest.iter().position(|b| !word(b)).unwrap_or(rest.len());
+        let json = match rest.get(..length) {
+            Some(b"null") => Json::Null,
+            Some(b"true") => Json::Bool(true),
+            Some(b"false") => Json::Bool(false),
+            _ => return Err(self.fail(JsonErrorKind::BadKeyword)),
+        };
+        self.at += length;
+        Ok(json)
+    }
+
+    /// Parses a string; the position is at its opening quote.
+    fn string(&mut self) -> Result<Str, JsonError> {
+        self.at += 1;
+        let run = self.plain_run()?;
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(text::decode(run).into());
+        }
+        // Raw bytes are gathered first: a character must not be cut by an escape's neighbour.
+        let mut out = String::new();
+        text::push(run, &mut out);
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(out.into());
+                }
+                Some(b'\\') => {
+                    let c = self.escape()?;
+                    text::push(c.encode_utf8(&mut [0; 4]).as_bytes(), &mut out);
+                }
+                _ => {
+                    let run = self.plain_run()?;
+                    text::push(run, &mut out);
+                }
+            }
+        }
+    }
+
+    /// Bytes up to the next quote or backslash.
+    fn plain_run(&mut self) -> Result<&'a [u8], JsonError> {
+        let rest = self.rest();
+        let Some(length) = rest
+            .iter()
+            .position(|b| *b < 0x20 || *b == b'"' || *b == b'\\')
+        else {
+            self.at = self.bytes.len();
+            return Err(self.fail(JsonErrorKind::Truncated));
+        };
+        self.at += length;
+        if self.peek().is_some_and(|b| b < 0x20) {
+            return Err(self.fail(JsonErrorKind::Control));
+        }
+        Ok(rest.get(..length).unwrap_or_default())
+    }
+
+    /// Parses an escape sequence; the position is at its backslash.
+    fn escape(&mut self) -> Result<char, JsonError> {
+        self.at += 1;
+        let c = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(),
+            _ => return Err(self.fail_here(JsonErrorKind::BadEscape)),
+        };
+        self.at += 1;
+        Ok(c)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, JsonError> {
+        let start = self.at;
+        self.at += 1;
+        let first = self.hex4()?;
+        let code = match first {
+            0xD800..=0xDBFF => {
+                if self.rest().starts_with(b"\\u") {
+                    self.at += 2;
+                } else {
+                    return Err(self.fail_here(JsonErrorKind::LoneSurrogate));
+                }
+                match self.hex4()? {
+                    second @ 0xDC00..=0xDFFF => {
+                        0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00)
+                    }
+                    _ => return Err(self.fail(JsonErrorKind::LoneSurrogate)),
+                }
+            }
+            other => other,
+        };
+        if code == 0 {
+            return Err(JsonError {
+                kind: JsonErrorKind::Nul,
+                offset: start,
+            });
+        }
+        // What is left out here is exactly a trailing surrogate without a leading one.
+        char::from_u32(code).ok_or(JsonError {
+            kind: JsonErrorKind::LoneSurrogate,
+            offset: start,
+        })
+    }
+
+    fn hex4(&mut self) -> Result<u32, JsonError> {
+        let mut value = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|b| char::from(b).to_digit(16));
+            let Some(digit) = digit else {
+                return Err(self.fail_here(JsonErrorKind::BadEscape));
+            };
+            value = value * 16 + digit;
+            self.at += 1;
+        }
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_duplicate_wins() {
+        let json = parse(br#"{"a":1,"b":2,"a":3}"#).unwrap();
+        assert_eq!(json.member("a"), Some(&Json::Integer(3)));
+        assert_eq!(json.as_object().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn offsets_name_the_byte() {
+        let fail = |text: &str| parse(text.as_bytes()).unwrap_err();
+        assert_eq!(
+            fail("[1,]"),
+            JsonError {
+                kind: JsonErrorKind::ExpectedValue,
+                offset: 3
+            }
+        );
+        assert_eq!(fail("[\"\\ud800\"]").kind, JsonErrorKind::LoneSurrogate);
+        assert_eq!(fail("[\"\\udc00\"]").kind, JsonErrorKind::LoneSurrogate);
+        assert_eq!(fail("[01]").kind, JsonErrorKind::BadNumber);
+    }
+
+    #[test]
+    fn depth_limit_is_exact() {
+        let nest = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
+        assert!(parse(&nest(MAX_DEPTH)).is_ok());
+        assert_eq!(
+            parse(&nest(MAX_DEPTH + 1)).unwrap_err().kind,
+            JsonErrorKind::Depth
+        );
+    }
+}

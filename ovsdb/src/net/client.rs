@@ -1,0 +1,263 @@
+//! The caller's side: requests and the event stream.
+
+use super::driver::{self, Command};
+use super::mailbox::Mailbox;
+use super::{Config, TlsError, tls};
+use crate::conn::Refused;
+use crate::error::DecodeError;
+use crate::json::{Json, Str};
+use crate::monitor::TableMonitor;
+use crate::op::{Results, ServerError, TransactError, Transaction, decode_results};
+use crate::session::{Counters, Event, Outcome};
+use core::fmt;
+use core::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Most requests on their way from callers to the thread.
+const COMMANDS: usize = 1024;
+
+/// State shared between the thread and the callers.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    mailbox: Mutex<Mailbox>,
+    pub(super) ready: Notify,
+    counters: Mutex<Counters>,
+}
+
+impl Shared {
+    pub(super) fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a request has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The server refused it; nothing was changed.
+    Server(ServerError),
+    /// The reply makes no sense.
+    Decode(DecodeError),
+    /// It was not sent.
+    Refused(Refused),
+    /// The deadline passed after it was sent: a transaction may or may not have been committed.
+    Expired,
+    /// The connection was lost after it was sent: a transaction may or may not have been
+    /// committed.
+    Lost,
+    /// The deadline passed before it was sent.
+    Busy,
+    /// The client was closed.
+    Closed,
+}
+
+impl Error {
+    /// True if a transaction may have been committed all the same.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Expired | Self::Lost | Self::Decode(_))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(error) => error.fmt(f),
+            Self::Decode(error) => error.fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Expired => f.write_str("no reply in time"),
+            Self::Lost => f.write_str("connection lost before the reply"),
+            Self::Busy => f.write_str("not sent in time"),
+            Self::Closed => f.write_str("client closed"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// A handle for requests; clones share the connection. The thread ends when the last handle
+/// is dropped.
+#[derive(Clone, Debug)]
+pub struct Client {
+    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+}
+
+/// The event stream of a client. Row changes that have not been taken are merged per row.
+#[derive(Debug)]
+pub struct Events {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    /// Starts the thread. Fails if it cannot be started or the TLS files are unusable.
+    pub fn spawn(config: Config) -> Result<(Self, Events), TlsError> {
+        let connector = config.tls.as_ref().map(tls::connector).transpose()?;
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let shared = Arc::new(Shared::default());
+        let events = Events {
+            shared: shared.clone(),
+        };
+        let theirs = shared.clone();
+        std::thread::Builder::new()
+            .name("ovsdb".into())
+            .spawn(move || driver::run(&config, connector, receiver, &theirs))
+            .map_err(|error| TlsError::Thread(error.to_string().into()))?;
+        Ok((Self { commands, shared }, events))
+    }
+
+    /// Runs a transaction. The changes it makes to monitored rows are in the event stream
+    /// before this returns. After an error that [`Error::is_unknown`], look at the replica
+    /// before trying again.
+    pub async fn transact(
+        &self,
+        transaction: Transaction,
+        timeout: Duration,
+    ) -> Result<Results, Error> {
+        let operations = transaction.len();
+        let (reply, outcome) = oneshot::channel();
+        let deadline = Instant::now() + timeout;
+        self.send(
+            Command::Transact {
+                transaction,
+                deadline,
+                reply,
+            },
+            deadline,
+        )
+        .await?;
+        let json = Self::outcome(outcome).await?;
+        decode_results(json, operations).map_err(|error| match error {
+            TransactError::Server(error) => Error::Server(error),
+            TransactError::Decode(error) => Error::Decode(error),
+            TransactError::Short => Error::Decode(DecodeError::expected(
+                "transact reply",
+                "one result per operation",
+            )),
+        })
+    }
+
+    /// Sends any request.
+    pub async fn request(
+        &self,
+        method: impl Into<Str>,
+        params: Vec<Json>,
+        timeout: Duration,
+    ) -> Result<Json, Error> {
+        let (reply, outcome) = oneshot::channel();
+        let deadline = Instant::now() + timeout;
+        let method = method.into();
+        self.send(
+            Command::Request {
+                method,
+                params,
+                deadline,
+                reply,
+            },
+            deadline,
+        )
+        .await?;
+        Self::outcome(outcome).await
+    }
+
+    /// Acquires a lock, again after each reconnect; see [`Event::Lock`].
+    pub async fn lock(&self, lock: impl Into<Str>) -> Result<(), Error> {
+        let lock = lock.into();
+        self.commands
+            .send(Command::Lock { lock, steal: false })
+            .await
+            .map_err(|_| Error::Closed)
+    }
+
+    /// Takes a lock from its owner.
+    pub async fn steal(&self, lock: impl Into<Str>) -> Result<(), Error> {
+        let lock = lock.into();
+        self.commands
+            .send(Command::Lock { lock, steal: true })
+            .await
+            .map_err(|_| Error::Closed)
+    }
+
+    /// Releases a lock.
+    pub async fn unlock(&self, lock: impl Into<Str>) -> Result<(), Error> {
+        self.commands
+            .send(Command::Unlock(lock.into()))
+            .await
+            .map_err(|_| Error::Closed)
+    }
+
+    /// Changes which rows of the given tables are monitored.
+    pub async fn change_conditions(&self, tables: Vec<TableMonitor>) -> Result<(), Error> {
+        self.commands
+            .send(Command::Conditions(tables))
+            .await
+            .map_err(|_| Error::Closed)
+    }
+
+    /// Drops the connection; the client connects again after its usual pause.
+    pub async fn reconnect(&self) -> Result<(), Error> {
+        self.commands
+            .send(Command::Reconnect)
+            .await
+            .map_err(|_| Error::Closed)
+    }
+
+    /// Counters over all connections.
+    pub fn counters(&self) -> Counters {
+        *self.shared.counters()
+    }
+
+    async fn send(&self, command: Command, deadline: Instant) -> Result<(), Error> {
+        match self.commands.try_send(command) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Error::Closed),
+            Err(mpsc::error::TrySendError::Full(command)) => {
+                let sent = tokio::time::timeout_at(deadline.into(), self.commands.send(command));
+                match sent.await {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(_)) => Err(Error::Closed),
+                    Err(_) => Err(Error::Busy),
+                }
+            }
+        }
+    }
+
+    async fn outcome(outcome: oneshot::Receiver<driver::Reply>) -> Result<Json, Error> {
+        match outcome.await {
+            Ok(Ok(Outcome::Result(json))) => Ok(json),
+            Ok(Ok(Outcome::Error(json))) => Err(Error::Server(ServerError::decode(&json, None))),
+            Ok(Ok(Outcome::Expired)) => Err(Error::Expired),
+            Ok(Ok(Outcome::Lost)) => Err(Error::Lost),
+            Ok(Err(refused)) => Err(Error::Refused(refused)),
+            Err(_) => Err(Error::Closed),
+        }
+    }
+}
+
+impl Events {
+    /// The next event; `None` once the client is closed and everything has been taken.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            let ready = self.shared.ready.notified();
+            {
+                let mut mailbox = self.shared.mailbox();
+                if let Some(event) = mailbox.pop() {
+                    return Some(event);
+                }
+                if mailbox.closed {
+                    return None;
+                }
+            }
+            ready.await;
+        }
+    }
+
+    /// The next event if there is one now.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.shared.mailbox().pop()
+    }
+}
