@@ -1,0 +1,160 @@
+//! Runs cargo (or another program) under a time limit, its output into a log and its summary lines to the screen.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// The root of the workspace.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace")
+}
+
+/// Where cargo puts what it builds.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// The cargo that runs this.
+pub fn program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// A cargo command in the workspace.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(args).current_dir(root());
+    command
+}
+
+/// Builds with `args` and returns the executables of which cargo says it built them: (target name, path).
+pub fn executables(args: &[&str]) -> Result<Vec<(String, PathBuf)>> {
+    let mut full = args.to_vec();
+    full.push("--message-format=json-render-diagnostics");
+    let output = command(&full)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("start cargo")?;
+    if !output.status.success() {
+        bail!("cargo {} failed", args.join(" "));
+    }
+    let mut found = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Ok(message) = serde_json::from_str::<serde_json::Value>(line) else {
+            continue;
+        };
+        if let (Some(name), Some(path)) = (
+            message["target"]["name"].as_str(),
+            message["executable"].as_str(),
+        ) {
+            found.push((name.to_owned(), PathBuf::from(path)));
+        }
+    }
+    Ok(found)
+}
+
+/// The process group of the command under [`watch`], or 0.
+static GROUP: AtomicI32 = AtomicI32::new(0);
+
+/// Kills the command under [`watch`] with everything it started.
+pub fn stop_current() {
+    if let Some(group) = rustix::process::Pid::from_raw(GROUP.load(Ordering::SeqCst)) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+}
+
+/// Runs a command to its end, or kills its process group when `deadline` passes. Everything goes to `log`; lines that
+/// tell a reader how it went also to the screen. Whether it succeeded.
+pub fn watch(mut command: Command, log: &Path, deadline: Instant) -> Result<bool> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let args: Vec<&OsStr> = command.get_args().collect();
+    let line = args
+        .iter()
+        .map(|a| a.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let file = File::options().create(true).append(true).open(log)?;
+    let file = Arc::new(Mutex::new(file));
+    writeln!(file.lock().expect("not poisoned"), "$ {name} {line}")?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let mut child = command.spawn().with_context(|| format!("start {name}"))?;
+    let readers = [
+        follow(child.stdout.take().expect("piped"), &file),
+        follow(child.stderr.take().expect("piped"), &file),
+    ];
+    GROUP.store(child.id().cast_signed(), Ordering::SeqCst);
+    let success = loop {
+        if let Some(status) = child.try_wait()? {
+            break status.success();
+        }
+        if Instant::now() > deadline {
+            println!("    time is up: stopping `{name} {line}`");
+            stop_current();
+            child.wait()?;
+            break false;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    GROUP.store(0, Ordering::SeqCst);
+    for reader in readers {
+        let _ = reader.join();
+    }
+    Ok(success)
+}
+
+fn follow(
+    stream: impl Read + Send + 'static,
+    log: &Arc<Mutex<File>>,
+) -> std::thread::JoinHandle<()> {
+    let log = log.clone();
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|n| n > 0) {
+            let line = String::from_utf8_lossy(&bytes).into_owned();
+            let line = line.trim_end();
+            if let Ok(mut log) = log.lock() {
+                let _ = writeln!(log, "{line}");
+            }
+            if tells(line) {
+                println!("    {}", line.trim_start());
+            }
+            bytes.clear();
+        }
+    })
+}
+
+/// Whether a reader wants to see this line of a cargo runner, of the guest or of a fuzzer.
+fn tells(line: &str) -> bool {
+    let text = line.trim_start();
+    [
+        "test result:",
+        "Running ",
+        "Doc-tests ",
+        "error",
+        "warning: unused",
+        "Done ",
+        "guest:",
+        "bench:",
+    ]
+    .iter()
+    .any(|start| text.starts_with(start))
+        || text.ends_with("FAILED")
+}

@@ -1,0 +1,165 @@
+//! User-mode Linux: the same tests on a kernel that has `openvswitch.ko` and 802.1Q.
+//!
+//! The guest's root is this machine's file system, read-only, with memory file systems over the directories that
+//! are written to. The guest runs one script as its first process, prints the command's exit status on the
+//! console and powers off.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use testbed::Scratch;
+
+use crate::{cargo, packages, stages};
+
+const KERNEL: &str = "linux.uml";
+const MODULES: &str = "/usr/lib/uml/modules";
+const MEMORY: &str = "1536M";
+/// Printed by the guest as its last words.
+const EXIT_MARK: &str = "guest: exit status";
+
+/// What the guest loads; the rest comes with these by dependency.
+const LOAD: &[&str] = &[
+    "openvswitch",
+    "vport-vxlan",
+    "vport-gre",
+    "8021q",
+    "veth",
+    "bridge",
+    "tun",
+    "dummy",
+    "vxlan",
+    "nf_tables",
+];
+
+/// Builds the tests against a real switch and runs them inside. Whether all passed.
+pub fn switch_tests() -> Result<bool> {
+    crate::require_root()?;
+    packages::ensure(&[packages::TESTBED, packages::BUILD, packages::TESTS])?;
+    let log = stages::log_file("uml")?;
+    switch_tests_until(&log, Instant::now() + Duration::from_secs(1800))
+}
+
+/// The same with a log and a deadline.
+pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
+    let mut programs = test_programs(&["test", "--no-run", "-p", "vifd-testbed"], |n| {
+        n == "self_test"
+    })?;
+    programs.extend(test_programs(&["test", "--no-run", "-p", "vifd"], |n| {
+        n.starts_with("ovs_")
+    })?);
+    println!("    {} test programs for the guest", programs.len());
+    let script: Vec<String> = programs
+        .iter()
+        .map(|(name, path)| {
+            format!(
+                "echo 'guest: {name}'; {} --test-threads=1 || status=1",
+                path.display()
+            )
+        })
+        .collect();
+    let script = format!("status=0\n{}\nexit $status", script.join("\n"));
+    boot(&script, log, deadline)
+}
+
+fn test_programs(args: &[&str], wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = cargo::executables(args)?;
+    found.retain(|(name, _)| wanted(name));
+    if found.is_empty() {
+        bail!(
+            "cargo {} built no test program for the guest",
+            args.join(" ")
+        );
+    }
+    Ok(found)
+}
+
+/// Runs one command inside, its output on the screen.
+pub fn run_inside(command: &[&str]) -> Result<bool> {
+    crate::require_root()?;
+    packages::ensure(&[packages::TESTS])?;
+    let quoted: Vec<String> = command
+        .iter()
+        .map(|w| format!("'{}'", w.replace('\'', r"'\''")))
+        .collect();
+    let log = stages::log_file("uml-command")?;
+    let success = boot(
+        &quoted.join(" "),
+        &log,
+        Instant::now() + Duration::from_secs(1800),
+    )?;
+    print!("{}", std::fs::read_to_string(&log)?);
+    Ok(success)
+}
+
+/// Boots a guest, runs `script` in it, and tells whether that ended with status 0.
+fn boot(script: &str, log: &Path, deadline: Instant) -> Result<bool> {
+    let scratch = Scratch::new()?;
+    let init = scratch.path().join("init");
+    let payload = scratch.path().join("payload");
+    let dir = std::env::current_dir()?;
+    std::fs::write(&payload, format!("cd '{}'\n{script}\n", dir.display()))?;
+    std::fs::write(&init, init_script(&payload))?;
+    let mut mode = std::fs::metadata(&init)?.permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+    std::fs::set_permissions(&init, mode)?;
+
+    let mut guest = Command::new(KERNEL);
+    guest.args([
+        &format!("mem={MEMORY}"),
+        "rootfstype=hostfs",
+        "ro",
+        &format!("init={}", init.display()),
+        "con0=null,fd:1",
+        "con=null",
+        "quiet",
+    ]);
+    // The guest's memory is a file here.
+    guest.env(
+        "TMPDIR",
+        if Path::new("/dev/shm").is_dir() {
+            "/dev/shm"
+        } else {
+            "/tmp"
+        },
+    );
+    let before = std::fs::metadata(log).map_or(0, |m| m.len());
+    cargo::watch(guest, log, deadline)?;
+    let text = std::fs::read(log)?;
+    let text = String::from_utf8_lossy(&text[usize::try_from(before)?..]).into_owned();
+    let status = text
+        .lines()
+        .rev()
+        .find_map(|line| line.trim().strip_prefix(EXIT_MARK))
+        .context("the guest ended without an exit status; its console is in the log")?;
+    Ok(status.trim() == "0")
+}
+
+fn init_script(payload: &Path) -> String {
+    let cargo_home = std::env::var("CARGO_HOME").unwrap_or_default();
+    format!(
+        "#!/bin/sh
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CARGO_HOME='{cargo_home}' HOME=/root
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /dev/pts /dev/shm /run/tmp /run/kmod/lib
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+ln -s {MODULES} /run/kmod/lib/modules
+for module in {modules}; do
+    modprobe -d /run/kmod $module || echo \"guest: no module $module\"
+done
+export TMPDIR=/run/tmp TESTBED_DATAPATH=system VIFD_GUEST=1
+echo \"guest: Linux $(uname -r), up after $(cut -d' ' -f1 /proc/uptime) s\"
+sh {payload} 2>&1
+echo \"{EXIT_MARK} $?\"
+echo o > /proc/sysrq-trigger
+sleep 60
+",
+        modules = LOAD.join(" "),
+        payload = payload.display(),
+    )
+}
