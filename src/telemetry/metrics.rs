@@ -55,30 +55,26 @@ impl EncodeLabelValue for Executor {
 
 /// Label `executor`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-pub struct OfExecutor {
-    /// Which.
-    pub executor: Executor,
+struct OfExecutor {
+    executor: Executor,
 }
 
 /// Label `kind`: a word from the program, never from outside.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-pub struct OfKind {
-    /// Which.
-    pub kind: &'static str,
+struct OfKind {
+    kind: &'static str,
 }
 
 /// Label `need`: what a cell waits for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-pub struct OfNeed {
-    /// Which.
-    pub need: &'static str,
+struct OfNeed {
+    need: &'static str,
 }
 
 /// Label `status` of a port.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-pub struct OfStatus {
-    /// Which.
-    pub status: &'static str,
+struct OfStatus {
+    status: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
