@@ -1,94 +1,73 @@
-//! Readiness: which part of the agent is missing, and why.
+//! Readiness: which part of the agent is missing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// A part that readiness depends on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Part {
+/// What readiness depends on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ready {
     /// The control plane has given a complete snapshot.
-    Source,
-    /// The switch's database is connected and its replica complete.
-    Switch,
-    /// Every bridge's flow connection is up.
-    Flows,
-    /// The host's devices are known.
-    Links,
-    /// Reports reach the control plane.
-    Reports,
+    pub source: bool,
+    /// The switch's database is connected.
+    pub switch: bool,
+    /// The bridges whose flows are ours, and whether their flow connection is up.
+    pub bridges: Vec<(Arc<str>, bool)>,
 }
 
-impl Part {
-    /// The name in JSON and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Source => "source",
-            Part::Switch => "switch",
-            Part::Flows => "flows",
-            Part::Links => "links",
-            Part::Reports => "reports",
+impl Ready {
+    /// What is missing, by part.
+    pub fn missing(&self) -> BTreeMap<String, &'static str> {
+        let mut missing = BTreeMap::new();
+        if !self.source {
+            missing.insert(
+                "source".to_owned(),
+                "no complete snapshot of the control plane yet",
+            );
         }
+        if !self.switch {
+            missing.insert("switch".to_owned(), "ovsdb-server is not connected");
+        }
+        for (bridge, _) in self.bridges.iter().filter(|(_, up)| !up) {
+            missing.insert(
+                format!("flows {bridge}"),
+                "the bridge's flow connection is down",
+            );
+        }
+        missing
     }
 }
 
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What is missing, by part. At the start: the source, the switch and its flows.
+/// The agent sets it, others look at it. At the start everything is missing.
 #[derive(Debug)]
 pub struct Health {
-    missing: watch::Sender<BTreeMap<Part, Arc<str>>>,
+    ready: watch::Sender<Ready>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        let why: Arc<str> = Arc::from("not connected yet");
-        let parts = [Part::Source, Part::Switch, Part::Flows];
         Health {
-            missing: watch::Sender::new(
-                parts.into_iter().map(|part| (part, why.clone())).collect(),
-            ),
+            ready: watch::Sender::new(Ready::default()),
         }
     }
 }
 
 impl Health {
-    /// The part is there.
-    pub fn ready(&self, part: Part) {
-        self.missing
-            .send_if_modified(|missing| missing.remove(&part).is_some());
+    /// How it is now. The same again is no news to watchers.
+    pub fn set(&self, now: Ready) {
+        self.ready
+            .send_if_modified(|ready| std::mem::replace(ready, now) != *ready);
     }
 
-    /// The part is missing, for that reason.
-    pub fn missing(&self, part: Part, why: &str) {
-        self.missing.send_if_modified(|missing| {
-            let changed = missing.get(&part).is_none_or(|old| **old != *why);
-            if changed {
-                missing.insert(part, Arc::from(why));
-            }
-            changed
-        });
-    }
-
-    /// Everything that is missing now.
-    pub fn all_missing(&self) -> BTreeMap<Part, Arc<str>> {
-        self.missing.borrow().clone()
-    }
-
-    /// `true` if nothing is missing.
-    pub fn is_ready(&self) -> bool {
-        self.missing.borrow().is_empty()
+    /// How it was when last told.
+    pub fn now(&self) -> Ready {
+        self.ready.borrow().clone()
     }
 
     /// Tells of every change.
-    pub fn watch(&self) -> watch::Receiver<BTreeMap<Part, Arc<str>>> {
-        self.missing.subscribe()
+    pub fn watch(&self) -> watch::Receiver<Ready> {
+        self.ready.subscribe()
     }
 }
 
@@ -100,20 +79,27 @@ mod tests {
     fn ready_when_nothing_is_missing() {
         let health = Health::default();
         let mut seen = health.watch();
-        seen.mark_unchanged();
-        assert!(!health.is_ready());
-        for part in [Part::Source, Part::Switch, Part::Flows] {
-            health.ready(part);
-        }
-        assert!(health.is_ready() && seen.has_changed().unwrap());
-        seen.mark_unchanged();
-        health.ready(Part::Source);
-        assert!(!seen.has_changed().unwrap(), "no change, no news");
-        health.missing(Part::Switch, "connection refused");
-        health.missing(Part::Switch, "connection refused");
         assert_eq!(
-            health.all_missing(),
-            BTreeMap::from([(Part::Switch, Arc::from("connection refused"))])
+            health.now().missing().keys().collect::<Vec<_>>(),
+            ["source", "switch"]
+        );
+        let ready = Ready {
+            source: true,
+            switch: true,
+            bridges: vec![(Arc::from("br-int"), true)],
+        };
+        health.set(ready.clone());
+        assert!(seen.has_changed().unwrap() && health.now().missing().is_empty());
+        seen.mark_unchanged();
+        health.set(ready.clone());
+        assert!(!seen.has_changed().unwrap(), "the same again");
+        health.set(Ready {
+            bridges: vec![(Arc::from("br-int"), true), (Arc::from("br-tun"), false)],
+            ..ready
+        });
+        assert_eq!(
+            health.now().missing().keys().collect::<Vec<_>>(),
+            ["flows br-tun"]
         );
     }
 }

@@ -53,16 +53,13 @@ async fn metrics_text(State(metrics): State<Arc<Metrics>>) -> Response {
 }
 
 async fn ready(State(metrics): State<Arc<Metrics>>) -> Response {
-    let missing = metrics.health.all_missing();
+    let ready = metrics.health.now();
+    let missing = ready.missing();
     let status = if missing.is_empty() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let missing: serde_json::Map<_, _> = missing
-        .iter()
-        .map(|(part, why)| (part.name().to_owned(), (&**why).into()))
-        .collect();
     (
         status,
         Json(serde_json::json!({ "ready": missing.is_empty(), "missing": missing })),
@@ -74,7 +71,7 @@ async fn ready(State(metrics): State<Arc<Metrics>>) -> Response {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::super::health::Part;
+    use super::super::health::Ready;
     use super::*;
 
     async fn ask(address: SocketAddr, path: &str) -> (u16, String) {
@@ -103,12 +100,15 @@ mod tests {
         let (status, body) = ask(address, "/readyz").await;
         assert_eq!(status, 503);
         assert!(
-            body.contains("\"source\":\"not connected yet\"") && body.contains("\"ready\":false"),
+            body.contains("\"switch\":\"ovsdb-server is not connected\"")
+                && body.contains("\"ready\":false"),
             "{body}"
         );
-        for part in [Part::Source, Part::Switch, Part::Flows] {
-            metrics.health.ready(part);
-        }
+        metrics.health.set(Ready {
+            source: true,
+            switch: true,
+            bridges: Vec::new(),
+        });
         assert_eq!(
             ask(address, "/readyz").await,
             (200, "{\"missing\":{},\"ready\":true}".to_owned())

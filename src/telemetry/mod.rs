@@ -9,5 +9,5 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 
-pub use health::{Health, Part};
+pub use health::{Health, Ready};
 pub use metrics::{Executor, Metrics, SwitchTraffic};
