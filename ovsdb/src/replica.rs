@@ -33,6 +33,11 @@ impl Layout {
         self.columns.iter().map(|(n, _)| n)
     }
 
+    /// The value a column has if nothing sets it.
+    pub fn default(&self, column: &str) -> Option<&Datum> {
+        self.defaults.get(self.position(column)?)
+    }
+
     fn position(&self, column: &str) -> Option<usize> {
         self.columns
             .binary_search_by(|(n, _)| (**n).cmp(column))
@@ -399,6 +404,13 @@ impl Replica {
     /// True if there is no row.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// True if the replica keeps such an index.
+    pub fn has_index(&self, table: &str, column: &str, key: Option<&str>) -> bool {
+        self.tables
+            .get(table)
+            .is_some_and(|t| t.indexes.iter().any(|i| i.is(column, key)))
     }
 
     /// The rows an index finds under `value`, in order of their identifiers; none if there is

@@ -69,7 +69,6 @@ impl<T: Table> Changed<T> {
 
 /// A change of one of the typed tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "short-lived, one per row change")]
 pub enum Change {
     /// The one row of Open_vSwitch.
     OpenVSwitch(Changed<OpenVSwitch>),

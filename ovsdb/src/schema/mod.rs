@@ -81,10 +81,8 @@ impl DatabaseSchema {
 impl TableSchema {
     /// The column called `name`, including the implicit `_uuid` and `_version`.
     pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
-        self.columns.get(name).or_else(|| match name {
-            "_uuid" | "_version" => Some(&column::IMPLICIT),
-            _ => None,
-        })
+        let implicit = matches!(name, "_uuid" | "_version").then_some(&column::IMPLICIT);
+        self.columns.get(name).or(implicit)
     }
 
     /// The canonical JSON form.
