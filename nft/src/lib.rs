@@ -34,6 +34,7 @@ pub mod saved;
 pub mod set;
 pub mod snapshot;
 pub mod table;
+pub mod text;
 pub mod trace;
 pub mod userdata;
 pub mod wire;

@@ -74,6 +74,10 @@ fn walk(mut r: Reader<'_>, schema: Schema, offset: u32, path: &mut String, depth
                 }
             }
         };
+        if offset == start && matches!(below, Schema::Expression(_)) {
+            path.push(' ');
+            path.push_str(&expression_name(a.value));
+        }
         if offset > start {
             walk(a.value, below, offset, path, depth.saturating_add(1));
         }

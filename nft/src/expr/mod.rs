@@ -257,8 +257,8 @@ impl Default for Expr {
 }
 
 impl Expr {
-    /// The part that user space decides: no counts, no consumed quota; registers as the kernel
-    /// names them.
+    /// The part that user space decides: no counts, no consumed quota; what the kernel fills in
+    /// is filled in.
     #[must_use]
     pub fn intended(&self) -> Self {
         match self {
@@ -266,6 +266,11 @@ impl Expr {
             Self::Last(_) => Self::Last(Last::default()),
             Self::Quota(quota) => Self::Quota(quota.intended()),
             Self::DynSet(dynset) => Self::DynSet(dynset.intended()),
+            Self::Nat(nat) => Self::Nat(nat.intended()),
+            Self::Masq(masq) => Self::Masq(masq.intended()),
+            Self::Redir(redir) => Self::Redir(redir.intended()),
+            Self::Log(log) => Self::Log(log.intended()),
+            Self::Reject(reject) => Self::Reject(reject.intended()),
             other => other.clone(),
         }
     }

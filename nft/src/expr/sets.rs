@@ -77,16 +77,22 @@ attributes! {
 }
 
 impl DynSet {
-    /// The part that user space decides.
+    /// The part that user space decides. The kernel reports a single state in the short form, and
+    /// no timeout as 0.
     #[must_use]
     pub fn intended(&self) -> Self {
-        Self {
-            expr: self.expr.as_ref().map(|e| Box::new(e.intended())),
-            exprs: self
-                .exprs
-                .as_ref()
-                .map(|list| list.iter().map(Expr::intended).collect()),
-            ..self.clone()
+        let mut dynset = self.clone();
+        dynset.timeout = dynset.timeout.filter(|&timeout| timeout != 0);
+        dynset.expr = dynset.expr.map(|expr| Box::new(expr.intended()));
+        let many = dynset.exprs.take();
+        dynset.exprs = many.map(|list| list.iter().map(Expr::intended).collect());
+        if let Some([one]) = dynset.exprs.as_deref() {
+            dynset.expr = Some(Box::new(one.clone()));
+            dynset.exprs = None;
         }
+        if dynset.exprs.is_none() {
+            dynset.flags = dynset.flags.without(DynSetFlags::EXPR);
+        }
+        dynset
     }
 }

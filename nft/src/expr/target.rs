@@ -220,7 +220,7 @@ attributes! {
     /// Divert to a local socket (`enum nft_tproxy_attributes`).
     pub struct Tproxy "tproxy" {
         /// Address family (`NFPROTO_*`).
-        1 => family: u32 = zero,
+        1 => family: u32,
         /// Address.
         2 => address: Option<Register>,
         /// Port.
@@ -267,5 +267,88 @@ attributes! {
     pub struct FlowOffload "flow_offload" {
         /// Flowtable.
         1 => table: Name,
+    }
+}
+
+impl Nat {
+    /// The part that user space decides, with what the kernel fills in: a last address and port,
+    /// and the flags that go with them.
+    #[must_use]
+    pub fn intended(&self) -> Self {
+        let mut nat = self.clone();
+        if nat.addr_min.is_some() {
+            nat.addr_max = nat.addr_max.or(nat.addr_min);
+            nat.flags = nat.flags.with(NatFlags::MAP_IPS);
+        }
+        (nat.proto_max, nat.flags) = port_range(nat.proto_min, nat.proto_max, nat.flags);
+        nat
+    }
+}
+
+impl Masq {
+    /// See [`Nat::intended`].
+    #[must_use]
+    pub fn intended(&self) -> Self {
+        let (proto_max, flags) = port_range(self.proto_min, self.proto_max, self.flags);
+        Self {
+            proto_max,
+            flags,
+            ..self.clone()
+        }
+    }
+}
+
+impl Redir {
+    /// See [`Nat::intended`].
+    #[must_use]
+    pub fn intended(&self) -> Self {
+        let (proto_max, flags) = port_range(self.proto_min, self.proto_max, self.flags);
+        Self {
+            proto_max,
+            flags,
+            ..self.clone()
+        }
+    }
+}
+
+fn port_range(
+    min: Option<Register>,
+    max: Option<Register>,
+    flags: NatFlags,
+) -> (Option<Register>, NatFlags) {
+    if min.is_none() {
+        return (max, flags);
+    }
+    (max.or(min), flags.with(NatFlags::PROTO_SPECIFIED))
+}
+
+impl Log {
+    /// The part that user space decides, with the kernel's default level.
+    #[must_use]
+    pub fn intended(&self) -> Self {
+        let mut log = self.clone();
+        if log.group.is_none() {
+            log.level = log.level.or(Some(LogLevel::WARNING));
+        } else {
+            log.snaplen = log.snaplen.filter(|&len| len != 0);
+            log.qthreshold = log.qthreshold.filter(|&count| count != 0);
+        }
+        log
+    }
+}
+
+impl Reject {
+    /// The part that user space decides: a reset has no code.
+    #[must_use]
+    pub fn intended(&self) -> Self {
+        let code = if self.kind == RejectType::TCP_RST {
+            None
+        } else {
+            self.code
+        };
+        Self {
+            code,
+            ..self.clone()
+        }
     }
 }
