@@ -1,5 +1,6 @@
 //! One hypervisor: namespace, switch, uplinks, and VMs plugged into it.
 
+use std::borrow::Borrow;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -149,18 +150,19 @@ impl Hypervisor {
     }
 
     /// Plugs VMs into `br-int`, all in one OVSDB transaction, each on the dead VLAN. Waits until the switch did it.
-    pub fn plug(&self, vms: &[Vm]) -> Result<()> {
+    pub fn plug<V: Borrow<Vm>>(&self, vms: &[V]) -> Result<()> {
         self.plug_with(vms, &[])
     }
 
     /// The same without waiting for the switch.
-    pub fn plug_no_wait(&self, vms: &[Vm]) -> Result<()> {
+    pub fn plug_no_wait<V: Borrow<Vm>>(&self, vms: &[V]) -> Result<()> {
         self.plug_with(vms, &["--no-wait"])
     }
 
-    fn plug_with(&self, vms: &[Vm], options: &[&str]) -> Result<()> {
+    fn plug_with<V: Borrow<Vm>>(&self, vms: &[V], options: &[&str]) -> Result<()> {
         let mut args: Vec<String> = options.iter().map(|&o| o.to_owned()).collect();
         for vm in vms {
+            let vm = vm.borrow();
             let spec = vm.spec();
             args.extend(
                 [
@@ -184,10 +186,28 @@ impl Hypervisor {
             .map(drop)
     }
 
+    /// What a person would look at first when packets do not pass.
+    pub fn diagnosis(&self) -> String {
+        let mut text = format!("==== {}\n", self.name);
+        let mut add = |what: Result<String>| text += &what.unwrap_or_else(|e| format!("{e:#}\n"));
+        add(self.switch.vsctl(&["--no-wait", "show"]));
+        add(self.switch.appctl(&["dpctl/show", "-s"]));
+        add(self.switch.appctl(&["dpctl/dump-flows", "-m"]));
+        add(crate::process::run(
+            Some(&self.namespace),
+            &["ip", "-s", "addr"],
+            &[],
+            "",
+        ));
+        add(Ok(self.switch.logs()));
+        text
+    }
+
     /// Takes VMs out of `br-int`, in one transaction. Their links stay.
-    pub fn unplug(&self, vms: &[Vm]) -> Result<()> {
+    pub fn unplug<V: Borrow<Vm>>(&self, vms: &[V]) -> Result<()> {
         let mut args: Vec<&str> = Vec::new();
         for vm in vms {
+            let vm = vm.borrow();
             args.extend(["--", "--if-exists", "del-port", "br-int", vm.tap()]);
         }
         self.switch.vsctl(&args).map(drop)

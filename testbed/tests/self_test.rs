@@ -191,11 +191,13 @@ fn packets_pass_where_they_should_and_only_there() -> Result<()> {
         let name = net.name;
         assert!(
             probe::ping(from, address(net, 1, 2), limit)?,
-            "{name}: same host"
+            "{name}: same host\n{}",
+            h1.diagnosis()
         );
         assert!(
             probe::ping(from, address(net, 2, 1), limit)?,
-            "{name}: other host"
+            "{name}: other host\n{}",
+            h1.diagnosis()
         );
         assert!(
             probe::ping(from, address(net, 2, 2), limit)?,
