@@ -1,0 +1,114 @@
+//! Starts the executors and hands them their batches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use crate::config::Config;
+use crate::model::PortId;
+use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
+use crate::source::db::Request;
+use crate::telemetry::{Executor, Metrics};
+
+/// A batch under way.
+struct InFlight {
+    target: Target,
+    since: Instant,
+    /// Reports only: the ports in the order of the batch.
+    ports: Vec<PortId>,
+}
+
+/// Every executor, by target.
+pub struct Executors {
+    senders: BTreeMap<Target, mpsc::Sender<Batch>>,
+    reports: mpsc::Sender<Request>,
+    in_flight: BTreeMap<u64, InFlight>,
+    metrics: Arc<Metrics>,
+}
+
+/// The metric label of a target.
+pub fn label(target: &Target) -> Executor {
+    match target {
+        Target::Flows(_) => Executor::Flows,
+        Target::Rows => Executor::Rows,
+        Target::Links => Executor::Links,
+        Target::Reports => Executor::Reports,
+    }
+}
+
+impl Executors {
+    /// Starts one per bridge, one for rows and one for devices; reports go to the source.
+    pub fn start(
+        config: &Config,
+        bridges: &[Arc<str>],
+        reports: mpsc::Sender<Request>,
+        events: &mpsc::Sender<ExecEvent>,
+        metrics: Arc<Metrics>,
+    ) -> Executors {
+        let mut senders = BTreeMap::new();
+        for bridge in bridges {
+            let sender = crate::exec::openflow::spawn(config, bridge.clone(), events.clone(), metrics.traffic.clone());
+            senders.insert(Target::Flows(bridge.clone()), sender);
+        }
+        senders.insert(Target::Rows, crate::exec::ovsdb::spawn(config, events.clone(), metrics.traffic.clone()));
+        senders.insert(Target::Links, crate::exec::rtnl::spawn(events.clone()));
+        Executors { senders, reports, in_flight: BTreeMap::new(), metrics }
+    }
+
+    /// Hands a batch out. `Some` is the outcome if that is known at once: the executor is not there.
+    pub fn submit(&mut self, batch: Batch) -> Option<ExecEvent> {
+        let (target, id) = (batch.target.clone(), batch.id);
+        let ports = match &batch.items {
+            Items::Reports(reports) => reports.iter().map(|r| r.port).collect(),
+            _ => Vec::new(),
+        };
+        debug!(target = ?target, batch = id, items = batch.items.len(), "batch out");
+        self.metrics.batch_sent(label(&target), batch.items.len());
+        let sent = match batch.items {
+            Items::Reports(reports) => self.reports.try_send(Request::Report { batch: id, reports }).is_ok(),
+            items => self
+                .senders
+                .get(&target)
+                .is_some_and(|sender| sender.try_send(Batch { target: target.clone(), id, items }).is_ok()),
+        };
+        if !sent {
+            let outcome = Outcome::Lost { reason: "the executor takes nothing".into() };
+            return Some(ExecEvent::Finished { target, id, outcome });
+        }
+        self.in_flight.insert(id, InFlight { target, since: Instant::now(), ports });
+        None
+    }
+
+    /// Books a batch that came back.
+    pub fn finished(&mut self, id: u64, outcome: &Outcome) {
+        if let Some(batch) = self.in_flight.remove(&id) {
+            let refused = match outcome {
+                Outcome::Done { refused, .. } => refused.len(),
+                Outcome::Rejected { .. } => 1,
+                Outcome::Lost { .. } => 0,
+            };
+            self.metrics.batch_finished(label(&batch.target), batch.since.elapsed(), refused);
+        }
+    }
+
+    /// The outcome of a report batch from the source's answer per port.
+    pub fn reported(&self, id: u64, results: &[(PortId, Result<(), String>)]) -> Outcome {
+        let order = self.in_flight.get(&id).map_or(&[][..], |batch| &batch.ports);
+        let refused = results
+            .iter()
+            .filter_map(|(port, result)| {
+                let at = order.iter().position(|p| p == port)?;
+                result.as_ref().err().map(|reason| (at, Arc::from(reason.as_str())))
+            })
+            .collect();
+        Outcome::Done { refused, next_cfg: None }
+    }
+
+    /// How many batches are under way.
+    pub fn n_in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+}

@@ -1,0 +1,319 @@
+//! The loop.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+use uuid::Uuid;
+
+use super::executors::{Executors, label};
+use crate::admin::AdminRequest;
+use crate::config::Config;
+use crate::model::{Endpoint, PortStatus};
+use crate::ops::report::Heartbeat;
+use crate::ops::{ExecEvent, Outcome, Target};
+use crate::plan::config::PlanConfig;
+use crate::plan::{Now, Planner};
+use crate::source::db::{self, DbSourceConfig, Request, SourceEvent};
+use crate::store::{DatabaseUrl, clock};
+use crate::telemetry::{Metrics, Part};
+
+/// Events of executors that wait for the loop.
+const EVENTS: usize = 256;
+/// Cells rendered in one slice, so that answers stay prompt.
+const SLICE: usize = 256;
+/// Events taken in before the planner thinks again: a burst becomes one batch.
+const BURST: usize = 128;
+/// Between two full passes that look for what the incremental ones missed.
+const AUDIT: Duration = Duration::from_secs(600);
+
+/// Why the agent cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `[database] connection` names none.
+    #[error("[database] connection: {0}")]
+    Database(String),
+    /// The thread of the source could not be started.
+    #[error("cannot start the database thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// What the agent is, besides the planner.
+pub struct Agent {
+    pub(super) config: Arc<Config>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) planner: Planner,
+    pub(super) executors: Executors,
+    pub(super) source: mpsc::Sender<Request>,
+    pub(super) source_up: Result<(), String>,
+    pub(super) started: Instant,
+}
+
+/// What the planner needs of the configuration.
+pub fn plan_config(config: &Config) -> PlanConfig {
+    PlanConfig {
+        host: config.host.clone(),
+        integration_bridge: config.ovs.integration_bridge.clone(),
+        tunnel_bridge: config.ovs.tunnel_bridge.clone(),
+        int_peer_patch_port: config.ovs.int_peer_patch_port.clone(),
+        tun_peer_patch_port: config.ovs.tun_peer_patch_port.clone(),
+        datapath_type: config.ovs.datapath_type.name().into(),
+        bridge_mappings: config
+            .ovs
+            .bridge_mappings
+            .iter()
+            .map(|mapping| (mapping.physical_network.clone(), mapping.bridge.clone()))
+            .collect(),
+        local_ip: config.ovs.local_ip,
+        tunnel_types: config.agent.tunnel_types.clone(),
+        vxlan_udp_port: config.agent.vxlan_udp_port,
+        dont_fragment: config.agent.dont_fragment,
+        tunnel_csum: config.agent.tunnel_csum,
+    }
+}
+
+fn source_config(config: &Config) -> Result<DbSourceConfig, Error> {
+    let url: DatabaseUrl =
+        config.database.connection.parse().map_err(|e: crate::store::StoreError| Error::Database(e.to_string()))?;
+    let endpoints = config.ovs.local_ip.into_iter().flat_map(|ip| {
+        config.agent.tunnel_types.iter().map(move |kind| Endpoint { host: config.host.clone(), kind: *kind, ip })
+    });
+    Ok(DbSourceConfig {
+        url,
+        host: config.host.clone(),
+        endpoints: endpoints.collect(),
+        poll_interval: config.database.poll_interval,
+        heartbeat_interval: config.agent.report_interval,
+        instance: Uuid::new_v4(),
+        boot_id: db::boot_id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        identity_file: Some(config.state_dir.join("database-id")),
+    })
+}
+
+/// Runs the agent until `stop`. The dataplane stays as it is when it returns.
+pub async fn run(
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    mut admin: mpsc::Receiver<AdminRequest>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let plan = plan_config(&config);
+    let (requests, mut source) = db::spawn(source_config(&config)?).map_err(Error::Thread)?;
+    let (events_tx, mut events) = mpsc::channel(EVENTS);
+    let bridges = plan.bridges();
+    let executors = Executors::start(&config, &bridges, requests.clone(), &events_tx, metrics.clone());
+    let mut heartbeat = tokio::time::interval(config.agent.report_interval);
+    let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
+    let mut agent = Agent {
+        planner: Planner::new(plan),
+        config,
+        metrics,
+        executors,
+        source: requests,
+        source_up: Err("not connected yet".to_owned()),
+        started: Instant::now(),
+    };
+    info!(host = %agent.config.host, bridges = bridges.len(), "agent started");
+    tokio::pin!(stop);
+    let mut more = false;
+    loop {
+        let retry = agent.planner.next_deadline().map(|ms| agent.started + Duration::from_millis(ms));
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(event) = events.recv() => {
+                agent.on_exec(event);
+                for _ in 0..BURST {
+                    match events.try_recv() {
+                        Ok(event) => agent.on_exec(event),
+                        Err(_) => break,
+                    }
+                }
+            }
+            Some(event) = source.recv() => {
+                agent.on_source(event);
+                for _ in 0..BURST {
+                    match source.try_recv() {
+                        Ok(event) => agent.on_source(event),
+                        Err(_) => break,
+                    }
+                }
+            }
+            Some(request) = admin.recv() => agent.on_admin(request),
+            _ = heartbeat.tick() => agent.on_heartbeat(),
+            _ = audit.tick() => agent.on_audit(),
+            () = sleep_until(retry) => {}
+            () = tokio::task::yield_now(), if more => {}
+        }
+        more = agent.think();
+    }
+    info!("agent stops; the dataplane stays as it is");
+    // A database that hangs must not keep the agent from ending.
+    let _ = tokio::time::timeout(Duration::from_secs(1), agent.source.send(Request::Stop)).await;
+    let ended = async { while source.recv().await.is_some() {} };
+    let _ = tokio::time::timeout(Duration::from_secs(2), ended).await;
+    Ok(())
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Agent {
+    fn now(&self) -> Now {
+        let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { mono_ms, unix_us: clock::now_us() }
+    }
+
+    /// One slice of the planner; `true` if it wants another at once.
+    fn think(&mut self) -> bool {
+        let begun = Instant::now();
+        let rendered = self.planner.stats().cells_rendered;
+        let (batches, more) = self.planner.step(self.now(), SLICE);
+        let lost: Vec<ExecEvent> = batches.into_iter().filter_map(|batch| self.executors.submit(batch)).collect();
+        let now = self.now();
+        for event in lost {
+            self.planner.event(event, now);
+        }
+        self.metrics.cells_rendered.inc_by(self.planner.stats().cells_rendered - rendered);
+        self.metrics.planner_seconds.inc_by(begun.elapsed().as_secs_f64());
+        more
+    }
+
+    fn on_exec(&mut self, event: ExecEvent) {
+        match &event {
+            ExecEvent::Facts(facts) => {
+                self.metrics.event("facts");
+                debug!(facts = facts.len(), "facts");
+                for fact in facts {
+                    if let crate::model::Fact::SwitchLost { reason } = fact {
+                        warn!(%reason, "ovsdb-server is not there; what is wired stays wired");
+                    }
+                    if let crate::model::Fact::SwitchComplete { .. } = fact {
+                        self.metrics.resync(label(&Target::Rows));
+                        info!("ovsdb-server: replica complete");
+                    }
+                }
+            }
+            ExecEvent::FlowsUp { bridge, flows } => {
+                self.metrics.event("flows_up");
+                self.metrics.resync(label(&Target::Flows(bridge.clone())));
+                info!(%bridge, flows = flows.len(), "flow connection up");
+            }
+            ExecEvent::FlowsDown { bridge, reason } => {
+                self.metrics.event("flows_down");
+                warn!(%bridge, %reason, "flow connection down");
+            }
+            ExecEvent::Finished { target, id, outcome } => {
+                self.metrics.event("finished");
+                self.log_outcome(target, *id, outcome);
+                self.executors.finished(*id, outcome);
+            }
+            ExecEvent::ReportsUp(_) => {}
+        }
+        let now = self.now();
+        self.planner.event(event, now);
+        self.gauge_connections();
+    }
+
+    fn log_outcome(&self, target: &Target, id: u64, outcome: &Outcome) {
+        match outcome {
+            Outcome::Done { refused, .. } => {
+                for (item, reason) in refused {
+                    warn!(?target, batch = id, item, %reason, "refused; will be tried again");
+                }
+                debug!(?target, batch = id, refused = refused.len(), "batch done");
+            }
+            Outcome::Rejected { at, reason } => warn!(?target, batch = id, item = ?at, %reason, "batch rejected"),
+            Outcome::Lost { reason } => warn!(?target, batch = id, %reason, "batch lost; its part is read again"),
+        }
+    }
+
+    fn on_source(&mut self, event: SourceEvent) {
+        let now = self.now();
+        match event {
+            SourceEvent::Deltas(deltas) => {
+                self.metrics.event("deltas");
+                debug!(deltas = deltas.len(), "deltas");
+                for delta in deltas {
+                    self.planner.delta(delta);
+                }
+            }
+            SourceEvent::Up => {
+                info!("control plane up");
+                self.source_up = Ok(());
+                self.metrics.source_up.set(1);
+                self.planner.event(ExecEvent::ReportsUp(true), now);
+            }
+            SourceEvent::Down { reason } => {
+                warn!(%reason, "control plane down; what is wired stays wired");
+                self.source_lost(reason, now);
+            }
+            SourceEvent::Refused { reason } => {
+                error!(%reason, "the control plane refuses this agent");
+                self.source_lost(reason, now);
+            }
+            SourceEvent::Reported { batch, results } => {
+                self.metrics.reports.inc_by(results.len() as u64);
+                let outcome = self.executors.reported(batch, &results);
+                self.on_exec(ExecEvent::Finished { target: Target::Reports, id: batch, outcome });
+            }
+            SourceEvent::ReportFailed { batch, reason } => {
+                let outcome = Outcome::Lost { reason: reason.into() };
+                self.on_exec(ExecEvent::Finished { target: Target::Reports, id: batch, outcome });
+            }
+        }
+        self.gauge_connections();
+    }
+
+    fn source_lost(&mut self, reason: String, now: Now) {
+        self.source_up = Err(reason);
+        self.metrics.source_up.set(0);
+        self.planner.event(ExecEvent::ReportsUp(false), now);
+    }
+
+    fn on_heartbeat(&mut self) {
+        let (vifs, active, blocked) = self.planner.summary();
+        self.metrics.vifs.set(i64::try_from(vifs).unwrap_or(i64::MAX));
+        for (need, cells) in self.planner.blocked_by_need() {
+            self.metrics.blocked(need, cells);
+        }
+        for status in [PortStatus::Build, PortStatus::Active, PortStatus::Down, PortStatus::Error] {
+            self.metrics.ports(status.name(), self.planner.n_ports_with(status));
+        }
+        // A full channel means that the source is busy; the next beat will do.
+        let _ = self.source.try_send(Request::Heartbeat(Heartbeat { vifs, active, blocked }));
+    }
+
+    fn on_audit(&mut self) {
+        let different = self.planner.audit();
+        if !different.is_empty() {
+            let cells: Vec<String> = different.iter().take(8).map(ToString::to_string).collect();
+            error!(n = different.len(), ?cells, "audit: cells differ from what they should ask for; corrected");
+        }
+    }
+
+    fn gauge_connections(&self) {
+        let observed = self.planner.observed();
+        let flows = self.planner.config().bridges().iter().filter(|b| self.planner.bridge_online(b)).count();
+        self.metrics.connections(label(&Target::Flows("".into())), flows);
+        self.metrics.connections(label(&Target::Rows), usize::from(observed.switch_up()));
+        self.metrics.connections(label(&Target::Links), usize::from(observed.links_complete()));
+        self.metrics.connections(label(&Target::Reports), usize::from(self.source_up.is_ok()));
+        let health = &self.metrics.health;
+        let mut tell = |part, ok: bool, why: &str| if ok { health.ready(part) } else { health.missing(part, why) };
+        tell(Part::Source, self.planner.desired().is_complete(), "no complete snapshot yet");
+        tell(Part::Switch, observed.switch_up(), "ovsdb-server is not connected");
+        tell(Part::Links, observed.links_complete(), "the host's devices are not read yet");
+        tell(Part::Reports, self.source_up.is_ok(), "the control plane is not connected");
+        let down: Vec<Arc<str>> =
+            self.planner.config().bridges().into_iter().filter(|b| !self.planner.bridge_online(b)).collect();
+        tell(Part::Flows, down.is_empty(), &format!("no flow connection: {}", down.join(", ")));
+    }
+}

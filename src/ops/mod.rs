@@ -1,0 +1,141 @@
+//! What executors are asked to do and what they answer: typed values, no sockets, no clocks.
+//!
+//! Every executor is asked for *items*: a key, and what should stand under it (`None`: nothing). Asking twice for the
+//! same is harmless, and an executor that was cut off between two bytes is asked again after it has told what it
+//! found. One batch is in flight per executor; the planner answers for the order of what depends on each other, the
+//! executor for the order inside a batch (add, then modify, then delete).
+
+pub mod flow;
+pub mod link;
+pub mod report;
+pub mod row;
+
+use std::sync::Arc;
+
+use crate::model::Fact;
+use flow::{FlowBody, FlowKey};
+use link::LinkState;
+use report::PortReport;
+use row::{Row, RowKey};
+
+/// One executor: it takes one batch at a time.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Target {
+    /// The flows of this bridge.
+    Flows(Arc<str>),
+    /// Rows of the switch's database.
+    Rows,
+    /// Devices of the host.
+    Links,
+    /// The control plane.
+    Reports,
+}
+
+/// Items for one executor.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Batch {
+    /// Who.
+    pub target: Target,
+    /// Comes back in the [`Outcome`].
+    pub id: u64,
+    /// What.
+    pub items: Items,
+}
+
+/// A flow and, for one that goes, whatever the switch learned through it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FlowItem {
+    /// Which flow.
+    pub key: FlowKey,
+    /// What should stand; `None` deletes it (strictly).
+    pub body: Option<FlowBody>,
+    /// Deleted with it (loosely, restricted to [`flow::cookie::LEARNED`]): a table and a match.
+    pub learned: Option<(u8, ofproto::matching::Match)>,
+}
+
+/// The items of a batch, by kind.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Items {
+    /// Flows.
+    Flows(Vec<FlowItem>),
+    /// Rows: all in one transaction.
+    Rows(Vec<(RowKey, Option<Row>)>),
+    /// Devices.
+    Links(Vec<(Arc<str>, LinkState)>),
+    /// Reports.
+    Reports(Vec<PortReport>),
+}
+
+impl Items {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Items::Flows(items) => items.len(),
+            Items::Rows(items) => items.len(),
+            Items::Links(items) => items.len(),
+            Items::Reports(items) => items.len(),
+        }
+    }
+
+    /// `true` if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It was carried out; the items that were refused, by index, with the reason.
+    Done {
+        /// Refused items.
+        refused: Vec<(usize, Arc<str>)>,
+        /// Rows only: the `next_cfg` that this batch asked `ovs-vswitchd` to reach.
+        next_cfg: Option<i64>,
+    },
+    /// Nothing of it stands, and one of the items is to blame (a transaction is all or nothing).
+    Rejected {
+        /// The item at fault, if the answer told.
+        at: Option<usize>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The connection went before the answer: how much of it stands is unknown until the executor tells again.
+    Lost {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+/// What an executor tells the agent.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ExecEvent {
+    /// Observations.
+    Facts(Vec<Fact>),
+    /// A bridge's flow connection is up; these flows carry our mark (learned ones left out).
+    FlowsUp {
+        /// The bridge.
+        bridge: Arc<str>,
+        /// What stands there.
+        flows: Vec<(FlowKey, FlowBody)>,
+    },
+    /// A bridge's flow connection is gone.
+    FlowsDown {
+        /// The bridge.
+        bridge: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The batch is finished.
+    Finished {
+        /// Whose.
+        target: Target,
+        /// Which.
+        id: u64,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Reports can be taken (again), or not for now.
+    ReportsUp(bool),
+}
+

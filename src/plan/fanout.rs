@@ -1,0 +1,439 @@
+//! What makes which cells dirty: the one table from changes to cells, and the bookkeeping that goes with them.
+//!
+//! A change costs its fan-out and no more: a port touches its own handful of cells, a network its segment and the
+//! ports on it, an endpoint itself and the flood flow of the segments of its kind. Budget tests hold the counts.
+
+use std::sync::Arc;
+
+use super::cell::{CellId, CellState, Facet, Key, SegKey};
+use super::render::{Attachment, Standing};
+use super::values;
+use super::{Now, Planner};
+use crate::model::desired::Change;
+use crate::model::observed::Seen;
+use crate::model::{Endpoint, NetworkId, NetworkType, PortFact, PortId};
+use crate::ops::row::RowKey;
+
+const SEGMENT: [Facet; 4] = [Facet::SegInt, Facet::SegPhys, Facet::SegTun, Facet::Flood];
+const HOST: [Facet; 5] = [Facet::Bridges, Facet::Patch, Facet::IntBase, Facet::IntPatch, Facet::TunBase];
+const PHYSNET: [Facet; 3] = [Facet::PhysPatch, Facet::PhysBase, Facet::PhysMode];
+const ENDPOINT: [Facet; 2] = [Facet::Tunnel, Facet::TunnelIn];
+const PORT: [Facet; 3] = [Facet::Guard, Facet::Link, Facet::Report];
+const VIF: [Facet; 2] = [Facet::Tag, Facet::Pass];
+
+impl Planner {
+    /// Makes one cell dirty.
+    pub(super) fn mark(&mut self, cell: CellId) {
+        if self.is_dirty.insert(cell.clone()) {
+            self.dirty[super::rank(cell.facet)].push_back(cell);
+        }
+    }
+
+    fn mark_all(&mut self, key: &Key, facets: &[Facet]) {
+        for facet in facets {
+            self.mark(CellId::new(key.clone(), *facet));
+        }
+    }
+
+    pub(super) fn pop_dirty(&mut self) -> Option<CellId> {
+        let cell = self.dirty.iter_mut().find_map(std::collections::VecDeque::pop_front)?;
+        self.is_dirty.remove(&cell);
+        Some(cell)
+    }
+
+    /// How many cells wait to be rendered.
+    pub fn n_dirty(&self) -> usize {
+        self.is_dirty.len()
+    }
+
+    /// Something about this cell moved: whoever waits for it looks again.
+    pub(super) fn on_moved(&mut self, cell: &CellId) {
+        if let Some(waiters) = self.waiters.remove(cell) {
+            for waiter in waiters {
+                self.mark(waiter);
+            }
+        }
+    }
+
+    /// Follows what the ledgers say moved since the last call.
+    pub(super) fn follow_moved(&mut self) {
+        let mut moved = self.rows.take_moved();
+        moved.extend(self.links.take_moved());
+        moved.extend(self.reports.take_moved());
+        for ledger in self.flows.values_mut() {
+            moved.extend(ledger.take_moved());
+        }
+        moved.sort_unstable();
+        moved.dedup();
+        for cell in moved {
+            self.on_moved(&cell);
+            match (&cell.key, cell.facet) {
+                // Refused after it stood: those who relied on it look again.
+                (Key::Port(id), Facet::Guard) if matches!(self.ledger_state(&cell), CellState::Failed(_)) => {
+                    if let Some(vif) = self.attachments.get(id).map(|a| a.vif.clone()) {
+                        self.mark(CellId::new(Key::Vif(vif), Facet::Tag));
+                    }
+                }
+                (Key::Vif(name), Facet::Tag) => {
+                    if let Some(id) = self.observed.port(name).and_then(|p| p.iface_id) {
+                        self.mark(CellId::new(Key::Port(id), Facet::Report));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn on_change(&mut self, change: Change) {
+        match change {
+            Change::Complete => {
+                let vifs: Vec<Arc<str>> = self.int_ports().map(|p| p.name.clone()).collect();
+                for name in vifs {
+                    self.mark_all(&Key::Vif(name), &VIF);
+                }
+            }
+            Change::Network { id } => self.on_network(id),
+            Change::Port { id, .. } => self.on_port(id),
+            Change::Endpoint(endpoint) => self.on_endpoint(endpoint),
+        }
+    }
+
+    fn on_network(&mut self, id: NetworkId) {
+        let segments: Vec<SegKey> = self.vlans.iter().map(|(s, _)| s).filter(|s| s.network == id).collect();
+        for segment in segments {
+            self.mark_all(&Key::Segment(segment), &SEGMENT);
+        }
+        let ports: Vec<PortId> = self.desired.ports_on(id).collect();
+        for port in ports {
+            self.on_port(port);
+        }
+    }
+
+    fn on_endpoint(&mut self, endpoint: Endpoint) {
+        self.tunnel_names.insert(super::names::tunnel(endpoint.kind, endpoint.ip), endpoint.clone());
+        self.mark_all(&Key::Endpoint(endpoint.clone()), &ENDPOINT);
+        self.mark_floods(&endpoint);
+    }
+
+    fn mark_floods(&mut self, endpoint: &Endpoint) {
+        let floods: Vec<SegKey> = self.segments_where(
+            |kind| matches!(kind, NetworkType::Tunnel { kind, .. } if *kind == endpoint.kind),
+        );
+        for segment in floods {
+            self.mark(CellId::new(Key::Segment(segment), Facet::Flood));
+        }
+    }
+
+    fn segments_where(&self, wanted: impl Fn(&NetworkType) -> bool) -> Vec<SegKey> {
+        self.vlans
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| {
+                let network = self.desired.network(key.network);
+                let segment = network.and_then(|n| n.segments.iter().find(|s| s.id == key.segment));
+                segment.is_some_and(|s| wanted(&s.network_type))
+            })
+            .collect()
+    }
+
+    /// A port, its VIFs and its place are looked at again.
+    fn on_port(&mut self, id: PortId) {
+        if self.started {
+            self.reattach(id);
+        }
+        self.mark_all(&Key::Port(id), &PORT);
+        let bridge = self.config.integration_bridge.clone();
+        let vifs: Vec<Arc<str>> = self.observed.vifs(id, &bridge).map(|p| p.name.clone()).collect();
+        for name in vifs {
+            self.mark_all(&Key::Vif(name), &VIF);
+        }
+    }
+
+    /// Takes and gives back local VLANs as a port comes to or leaves a segment.
+    fn reattach(&mut self, id: PortId) {
+        let new = self.attach(id);
+        let old = self.attachments.get(&id).cloned();
+        if new == old {
+            self.retry_vlan(id, new.as_ref());
+            return;
+        }
+        let (was, is) = (old.map(|a| a.segment), new.as_ref().map(|a| a.segment));
+        if was != is {
+            if let Some(segment) = is {
+                self.acquire(id, segment);
+            }
+            if let Some(segment) = was
+                && self.vlans.release(segment)
+            {
+                self.mark_all(&Key::Segment(segment), &SEGMENT);
+            }
+        }
+        match new {
+            Some(attachment) => self.attachments.insert(id, attachment),
+            None => {
+                self.waiting_vlan.remove(&id);
+                self.attachments.remove(&id)
+            }
+        };
+    }
+
+    fn retry_vlan(&mut self, id: PortId, attachment: Option<&Attachment>) {
+        if let Some(attachment) = attachment
+            && self.waiting_vlan.contains(&id)
+            && let Some(kind) = self.kind_of(attachment.segment)
+            && self.vlans.ensure(attachment.segment, &kind).is_some()
+        {
+            self.waiting_vlan.remove(&id);
+            self.mark_all(&Key::Segment(attachment.segment), &SEGMENT);
+        }
+    }
+
+    fn acquire(&mut self, id: PortId, segment: SegKey) {
+        let Some(kind) = self.kind_of(segment) else { return };
+        if self.vlans.acquire(segment, &kind).is_none() {
+            self.waiting_vlan.insert(id);
+        } else if self.vlans.n_users(segment) == 1 {
+            self.mark_all(&Key::Segment(segment), &SEGMENT);
+        }
+    }
+
+    fn kind_of(&self, key: SegKey) -> Option<NetworkType> {
+        let network = self.desired.network(key.network)?;
+        network.segments.iter().find(|s| s.id == key.segment).map(|s| s.network_type.clone())
+    }
+
+    /// Numbers whose flows are confirmed gone become free; ports that wait for one get theirs. `true` if any did.
+    pub(super) fn drain_vlans(&mut self) -> bool {
+        let drained: Vec<SegKey> = self
+            .vlans
+            .draining()
+            .filter(|segment| {
+                SEGMENT.iter().all(|facet| {
+                    let cell = CellId::new(Key::Segment(*segment), *facet);
+                    self.standing(&cell) == Standing::Is(CellState::Settled)
+                })
+            })
+            .collect();
+        let mut freed = false;
+        for segment in drained {
+            freed |= self.vlans.drained(segment);
+        }
+        if !freed || self.waiting_vlan.is_empty() {
+            return false;
+        }
+        let waiting: Vec<PortId> = self.waiting_vlan.iter().copied().collect();
+        for id in waiting {
+            self.on_port(id);
+        }
+        true
+    }
+
+    fn int_ports(&self) -> impl Iterator<Item = &PortFact> {
+        let bridge = self.config.integration_bridge.clone();
+        self.observed.ports().filter(move |p| p.bridge == bridge)
+    }
+
+    pub(super) fn on_seen(&mut self, seen: Seen, now: Now) {
+        match seen {
+            Seen::SwitchComplete => self.on_switch_complete(),
+            Seen::SwitchLost => self.rows.pause(),
+            Seen::Bridge(name) => self.on_bridge(&name),
+            Seen::Port { name, old } => self.on_switch_port(&name, old.as_deref(), now),
+            Seen::Applied(cfg) => self.on_applied(cfg, now),
+            Seen::Link(name) => {
+                self.observe_link(&name);
+                if let Some(id) = self.observed.port(&name).and_then(|p| p.iface_id) {
+                    self.mark(CellId::new(Key::Port(id), Facet::Link));
+                }
+            }
+            Seen::Address(ip) if Some(ip) == self.config.local_ip => self.mark_tunnels(),
+            Seen::Address(_) => {}
+            Seen::LinksComplete => {
+                self.links.go_online();
+                self.mark_tunnels();
+            }
+        }
+    }
+
+    fn mark_tunnels(&mut self) {
+        let endpoints: Vec<Endpoint> = self.desired.endpoints().cloned().collect();
+        for endpoint in endpoints {
+            self.mark(CellId::new(Key::Endpoint(endpoint), Facet::Tunnel));
+        }
+    }
+
+    fn on_switch_complete(&mut self) {
+        self.rows.go_online();
+        self.on_applied_floor();
+        if self.started {
+            return;
+        }
+        self.started = true;
+        let mut remembered: Vec<PortFact> = self.int_ports().filter(|p| p.hint.is_some()).cloned().collect();
+        remembered.sort_by(|a, b| a.name.cmp(&b.name));
+        for hint in remembered.iter().filter_map(|p| p.hint.as_ref()) {
+            self.vlans.remember(hint);
+        }
+        for cell in self.every_cell() {
+            self.mark(cell);
+        }
+        let ports: Vec<PortId> = self.desired.ports().map(|p| p.id).collect();
+        for id in ports {
+            self.on_port(id);
+        }
+    }
+
+    /// Everything there could be to render, from the stores alone.
+    pub(super) fn every_cell(&self) -> Vec<CellId> {
+        let mut cells: Vec<CellId> = Vec::new();
+        let mut all = |key: Key, facets: &[Facet]| {
+            cells.extend(facets.iter().map(|facet| CellId::new(key.clone(), *facet)));
+        };
+        all(Key::Host, &HOST);
+        for physnet in self.config.bridge_mappings.keys() {
+            all(Key::Physnet(physnet.clone()), &PHYSNET);
+        }
+        for endpoint in self.desired.endpoints() {
+            all(Key::Endpoint(endpoint.clone()), &ENDPOINT);
+        }
+        for (segment, _) in self.vlans.iter() {
+            all(Key::Segment(segment), &SEGMENT);
+        }
+        for port in self.desired.ports() {
+            all(Key::Port(port.id), &PORT);
+        }
+        for port in self.int_ports() {
+            all(Key::Vif(port.name.clone()), &VIF);
+        }
+        let known: std::collections::BTreeSet<&CellId> = cells.iter().collect();
+        let more: Vec<CellId> = self.cells.keys().filter(|id| !known.contains(id)).cloned().collect();
+        cells.extend(more);
+        cells
+    }
+
+    fn on_bridge(&mut self, name: &Arc<str>) {
+        self.observe_row(&RowKey::Bridge(name.clone()));
+        if self.observed.bridge(name).is_none()
+            && let Some(ledger) = self.flows.get_mut(name)
+            && !ledger.is_online()
+        {
+            ledger.assume_empty();
+        }
+        if *name == self.config.integration_bridge || *name == self.config.tunnel_bridge {
+            self.mark_all(&Key::Host, &HOST);
+        }
+        if *name == self.config.integration_bridge {
+            let physnets: Vec<Arc<str>> = self.config.bridge_mappings.keys().cloned().collect();
+            for physnet in physnets {
+                self.mark_all(&Key::Physnet(physnet), &PHYSNET);
+            }
+        }
+        if *name == self.config.tunnel_bridge {
+            self.mark_tunnels();
+        }
+        if let Some(physnet) = self.config.physnet_of(name).cloned() {
+            self.mark_physnet(&physnet);
+        }
+    }
+
+    fn mark_physnet(&mut self, physnet: &Arc<str>) {
+        self.mark_all(&Key::Physnet(physnet.clone()), &PHYSNET);
+        for segment in self.segments_where(|kind| kind.physical_network() == Some(physnet)) {
+            self.mark_all(&Key::Segment(segment), &SEGMENT);
+        }
+    }
+
+    fn on_switch_port(&mut self, name: &Arc<str>, old: Option<&PortFact>, now: Now) {
+        self.observe_row(&RowKey::Port(name.clone()));
+        self.observe_row(&RowKey::Vif(name.clone()));
+        let new = self.observed.port(name).cloned();
+        if let (Some(old), Some(new)) = (old, &new)
+            && !values::differs_for_planning(old, new)
+        {
+            return;
+        }
+        if new.is_none() {
+            self.applying.remove(name);
+        }
+        if *name == self.config.int_peer_patch_port || *name == self.config.tun_peer_patch_port {
+            self.mark_all(&Key::Host, &HOST);
+        }
+        if let Some(physnet) = self.config.physnet_of_patch(name).cloned() {
+            self.mark_physnet(&physnet);
+        }
+        if let Some(endpoint) = self.tunnel_names.get(name).cloned() {
+            self.mark_all(&Key::Endpoint(endpoint.clone()), &ENDPOINT);
+            self.mark_floods(&endpoint);
+        }
+        let bridge = self.config.integration_bridge.clone();
+        let on_int = |fact: &PortFact| fact.bridge == bridge;
+        if old.is_some_and(on_int) || new.as_ref().is_some_and(on_int) {
+            self.mark_all(&Key::Vif(name.clone()), &VIF);
+            let ids = [old.and_then(|p| p.iface_id), new.as_ref().and_then(|p| p.iface_id)];
+            for id in ids.into_iter().flatten() {
+                self.on_vif(id, now);
+            }
+        }
+    }
+
+    fn on_vif(&mut self, id: PortId, now: Now) {
+        let bridge = self.config.integration_bridge.clone();
+        if self.observed.vifs(id, &bridge).next().is_none() {
+            self.times.remove(&id);
+        } else {
+            self.times.entry(id).or_default().seen_at.get_or_insert(now.unix_us);
+        }
+        self.on_port(id);
+    }
+
+    fn on_applied_floor(&mut self) {
+        // A tag whose confirmation was lost with the connection counts from what the switch says now.
+        let cfg = self.observed.cur_cfg();
+        self.pop_applied(cfg, None);
+    }
+
+    fn on_applied(&mut self, cfg: i64, now: Now) {
+        self.pop_applied(cfg, Some(now.unix_us));
+    }
+
+    fn pop_applied(&mut self, cfg: i64, at: Option<u64>) {
+        while let Some((due, name)) = self.to_apply.pop_front() {
+            if due > cfg {
+                self.to_apply.push_front((due, name));
+                break;
+            }
+            if self.applying.get(&name) != Some(&due) {
+                continue;
+            }
+            self.applying.remove(&name);
+            if let Some(id) = self.observed.port(&name).and_then(|p| p.iface_id) {
+                if let Some(times) = self.times.get_mut(&id) {
+                    times.wired_at = at.or(times.wired_at);
+                }
+                self.mark(CellId::new(Key::Port(id), Facet::Report));
+            }
+        }
+    }
+
+    pub(super) fn observe_row(&mut self, key: &RowKey) {
+        let have = match key {
+            RowKey::Bridge(name) => self.observed.bridge(name).map(values::bridge_row),
+            RowKey::Port(name) => self
+                .observed
+                .port(name)
+                .filter(|p| self.rows.contains(key) || values::is_owned_by(p, &self.config.host.0))
+                .map(values::port_row),
+            RowKey::Vif(name) => self.observed.port(name).and_then(values::vif_row),
+        };
+        if self.rows.contains(key) || matches!(key, RowKey::Port(_)) {
+            self.rows.observe(key, have);
+        }
+    }
+
+    pub(super) fn observe_link(&mut self, name: &Arc<str>) {
+        if self.links.contains(name) {
+            let have = self.observed.link(name).map(|l| crate::ops::link::LinkState { mtu: l.mtu, up: l.up });
+            self.links.observe(name, have);
+        }
+    }
+}

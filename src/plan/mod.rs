@@ -1,0 +1,627 @@
+//! The planner: deltas and facts in, batches out. Pure, synchronous, without a clock.
+//!
+//! State is split into [cells](cell). A delta or fact makes a few cells dirty ([`fanout`]), a dirty cell is
+//! [rendered](render) from the stores as they are, and what it asks for goes into the [ledger] of one executor, which
+//! knows what stands and so what to write. A cell that cannot be rendered yet says what it waits for and is dirty
+//! again when that moves. An audit renders everything with the same function and must find no difference.
+
+pub mod cell;
+pub mod config;
+pub mod explain;
+mod fanout;
+pub mod flows;
+pub mod inspect;
+pub mod ledger;
+pub mod names;
+pub mod render;
+pub mod tables;
+mod text;
+mod values;
+pub mod vlans;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::model::{Delta, Desired, Endpoint, Fact, Observed, PortId};
+use crate::ops::flow::{FlowBody, FlowKey, cookie};
+use crate::ops::link::LinkState;
+use crate::ops::report::PortReport;
+use crate::ops::row::{Row, RowKey};
+use crate::ops::{Batch, ExecEvent, FlowItem, Items, Outcome, Target};
+use cell::{CellId, CellState, Facet, Need};
+use config::PlanConfig;
+use ledger::{Learns, Ledger};
+use render::{Attachment, Item, Rendered, Standing, Times, View};
+use vlans::LocalVlans;
+
+/// Most flows in one batch: one barrier each.
+const FLOW_BATCH: usize = 4096;
+/// Most rows in one transaction.
+const ROW_BATCH: usize = 4096;
+/// Most devices in one batch.
+const LINK_BATCH: usize = 64;
+/// Most reports in one transaction.
+const REPORT_BATCH: usize = 1024;
+
+/// The caller's clocks at the time of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic, in ms from any origin.
+    pub mono_ms: u64,
+    /// Wall clock, in µs since the Unix epoch.
+    pub unix_us: u64,
+}
+
+/// What the planner has done so far. Counts only grow; tests hold budgets against them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Cells rendered.
+    pub cells_rendered: u64,
+    /// Flow batches handed out; one barrier each.
+    pub flow_batches: u64,
+    /// Flows handed out.
+    pub flows: u64,
+    /// Row batches handed out; one transaction each.
+    pub row_batches: u64,
+    /// Rows handed out.
+    pub rows: u64,
+    /// Device batches handed out.
+    pub link_batches: u64,
+    /// Report batches handed out.
+    pub report_batches: u64,
+    /// Reports handed out.
+    pub reports: u64,
+    /// Items that an executor refused.
+    pub refused: u64,
+    /// Keys that two cells asked for.
+    pub conflicts: u64,
+    /// Cells that an audit found different.
+    pub audit_differences: u64,
+}
+
+/// What a cell asked for, by key.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum ItemKey {
+    Flow(Arc<str>, FlowKey),
+    Row(RowKey),
+    Link(Arc<str>),
+    Report(PortId),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Cell {
+    keys: Vec<ItemKey>,
+    need: Option<Need>,
+}
+
+/// Order in which dirty cells are taken: what others wait for first.
+const RANKS: usize = 4;
+
+fn rank(facet: Facet) -> usize {
+    match facet {
+        Facet::Bridges | Facet::Patch | Facet::IntBase | Facet::IntPatch | Facet::TunBase | Facet::PhysPatch => 0,
+        Facet::PhysBase | Facet::PhysMode | Facet::Tunnel | Facet::TunnelIn => 0,
+        Facet::SegInt | Facet::SegPhys | Facet::SegTun | Facet::Flood | Facet::Pass => 1,
+        Facet::Guard | Facet::Link => 1,
+        Facet::Tag => 2,
+        Facet::Report => 3,
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Planner {
+    config: PlanConfig,
+    desired: Desired,
+    observed: Observed,
+    vlans: LocalVlans,
+    attachments: FxHashMap<PortId, Attachment>,
+    times: FxHashMap<PortId, Times>,
+    waiting_vlan: FxHashSet<PortId>,
+    tunnel_names: FxHashMap<Arc<str>, Endpoint>,
+    cells: FxHashMap<CellId, Cell>,
+    waiters: FxHashMap<CellId, FxHashSet<CellId>>,
+    dirty: [VecDeque<CellId>; RANKS],
+    is_dirty: FxHashSet<CellId>,
+    flows: BTreeMap<Arc<str>, Ledger<FlowKey, FlowBody>>,
+    rows: Ledger<RowKey, Row>,
+    links: Ledger<Arc<str>, LinkState>,
+    reports: Ledger<PortId, PortReport>,
+    applying: FxHashMap<Arc<str>, i64>,
+    to_apply: VecDeque<(i64, Arc<str>)>,
+    started: bool,
+    settled_in: bool,
+    next_batch: u64,
+    stats: Stats,
+}
+
+impl Planner {
+    /// A planner that knows nothing yet.
+    pub fn new(config: PlanConfig) -> Planner {
+        let flows = config
+            .bridges()
+            .into_iter()
+            .map(|bridge| (bridge, Ledger::new(Learns::FromAcks, FLOW_BATCH)))
+            .collect();
+        Planner {
+            config,
+            desired: Desired::default(),
+            observed: Observed::default(),
+            vlans: LocalVlans::default(),
+            attachments: FxHashMap::default(),
+            times: FxHashMap::default(),
+            waiting_vlan: FxHashSet::default(),
+            tunnel_names: FxHashMap::default(),
+            cells: FxHashMap::default(),
+            waiters: FxHashMap::default(),
+            dirty: Default::default(),
+            is_dirty: FxHashSet::default(),
+            flows,
+            rows: Ledger::new(Learns::FromFacts, ROW_BATCH),
+            links: Ledger::new(Learns::FromFacts, LINK_BATCH),
+            reports: Ledger::new(Learns::FromAcks, REPORT_BATCH),
+            applying: FxHashMap::default(),
+            to_apply: VecDeque::new(),
+            started: false,
+            settled_in: false,
+            next_batch: 1,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The configuration it plans for.
+    pub fn config(&self) -> &PlanConfig {
+        &self.config
+    }
+
+    /// What should be.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    /// What is there.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// Local VLANs.
+    pub fn vlans(&self) -> &LocalVlans {
+        &self.vlans
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// `true` once everything was rendered after the first complete snapshot, so that what nobody asked for goes.
+    pub fn is_settled_in(&self) -> bool {
+        self.settled_in
+    }
+
+    /// The flows wanted on a bridge.
+    pub fn wanted_flows(&self, bridge: &str) -> impl Iterator<Item = (&FlowKey, &CellId, &FlowBody)> {
+        self.flows.get(bridge).into_iter().flat_map(Ledger::wanted)
+    }
+
+    /// The flows known to stand on a bridge.
+    pub fn installed_flows(&self, bridge: &str) -> impl Iterator<Item = (&FlowKey, &FlowBody)> {
+        self.flows.get(bridge).into_iter().flat_map(Ledger::installed)
+    }
+
+    /// `true` while the bridge's flow connection is up.
+    pub fn bridge_online(&self, bridge: &str) -> bool {
+        self.flows.get(bridge).is_some_and(Ledger::is_online)
+    }
+
+    /// The rows wanted.
+    pub fn wanted_rows(&self) -> impl Iterator<Item = (&RowKey, &CellId, &Row)> {
+        self.rows.wanted()
+    }
+
+    /// The reports wanted.
+    pub fn wanted_reports(&self) -> impl Iterator<Item = (&PortId, &CellId, &PortReport)> {
+        self.reports.wanted()
+    }
+
+    /// Takes a step of the source in.
+    pub fn delta(&mut self, delta: Delta) {
+        if let Delta::Port(port) = &delta
+            && self.reports.contains(&port.id)
+        {
+            self.reports.observe(&port.id, Some(values::shown(port)));
+        }
+        for change in self.desired.apply(delta) {
+            self.on_change(change);
+        }
+    }
+
+    /// Takes an executor's word in.
+    pub fn event(&mut self, event: ExecEvent, now: Now) {
+        match event {
+            ExecEvent::Facts(facts) => {
+                for fact in facts {
+                    self.fact(fact, now);
+                }
+            }
+            ExecEvent::FlowsUp { bridge, flows } => {
+                if let Some(ledger) = self.flows.get_mut(&bridge) {
+                    ledger.go_online_with(flows);
+                }
+            }
+            ExecEvent::FlowsDown { bridge, .. } => {
+                let gone = self.observed.switch_up() && self.observed.bridge(&bridge).is_none();
+                if let Some(ledger) = self.flows.get_mut(&bridge) {
+                    if gone { ledger.assume_empty() } else { ledger.go_offline() }
+                }
+            }
+            ExecEvent::ReportsUp(true) => self.reports.go_online(),
+            ExecEvent::ReportsUp(false) => self.reports.pause(),
+            ExecEvent::Finished { target, id, outcome } => self.finish(&target, id, &outcome, now),
+        }
+    }
+
+    /// Takes one fact in.
+    pub fn fact(&mut self, fact: Fact, now: Now) {
+        for seen in self.observed.apply(fact) {
+            self.on_seen(seen, now);
+        }
+    }
+
+    fn finish(&mut self, target: &Target, id: u64, outcome: &Outcome, now: Now) {
+        self.stats.refused += match outcome {
+            Outcome::Done { refused, .. } => refused.len() as u64,
+            Outcome::Rejected { .. } => 1,
+            Outcome::Lost { .. } => 0,
+        };
+        match target {
+            Target::Flows(bridge) => {
+                if let Some(ledger) = self.flows.get_mut(bridge) {
+                    ledger.finish(id, outcome, now.mono_ms);
+                }
+            }
+            Target::Rows => {
+                if let Outcome::Done { next_cfg: Some(cfg), .. } = outcome {
+                    self.await_applied(*cfg);
+                }
+                self.rows.finish(id, outcome, now.mono_ms);
+            }
+            Target::Links => {
+                self.links.finish(id, outcome, now.mono_ms);
+            }
+            Target::Reports => {
+                self.reports.finish(id, outcome, now.mono_ms);
+            }
+        }
+    }
+
+    /// The tags of the row batch under way count as wired when `ovs-vswitchd` reaches this `next_cfg`.
+    fn await_applied(&mut self, cfg: i64) {
+        if self.observed.cur_cfg() >= cfg {
+            return;
+        }
+        for (key, _) in self.rows.in_flight() {
+            if let RowKey::Vif(name) = key {
+                self.applying.insert(name.clone(), cfg);
+                self.to_apply.push_back((cfg, name.clone()));
+            }
+        }
+    }
+
+    /// Renders dirty cells, at most `budget` of them, and returns the batches that can go now. `true` if there is
+    /// more to render.
+    pub fn step(&mut self, now: Now, budget: usize) -> (Vec<Batch>, bool) {
+        let mut left = budget;
+        if self.observed.switch_complete() {
+            loop {
+                self.follow_moved();
+                let Some(cell) = self.pop_dirty() else {
+                    if self.drain_vlans() {
+                        continue;
+                    }
+                    break;
+                };
+                self.render_cell(&cell);
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    break;
+                }
+            }
+        }
+        let more = left == 0;
+        if !more {
+            self.settle_in();
+        }
+        (self.take_batches(now), more)
+    }
+
+    /// When [`Planner::step`] has something to retry, on the caller's monotonic clock in ms.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let flows = self.flows.values().filter(|l| l.is_online()).filter_map(Ledger::next_retry);
+        let others = [
+            self.rows.is_online().then(|| self.rows.next_retry()).flatten(),
+            self.links.is_online().then(|| self.links.next_retry()).flatten(),
+            self.reports.is_online().then(|| self.reports.next_retry()).flatten(),
+        ];
+        flows.chain(others.into_iter().flatten()).min()
+    }
+
+    /// After the first complete snapshot and one full pass, what nobody asked for may go.
+    fn settle_in(&mut self) {
+        if self.settled_in {
+            return;
+        }
+        let known = self.desired.is_complete() && self.observed.switch_complete() && self.observed.links_complete();
+        if !known {
+            return;
+        }
+        self.settled_in = true;
+        self.vlans.drop_hints();
+        for ledger in self.flows.values_mut() {
+            ledger.allow_deletes();
+        }
+        self.rows.allow_deletes();
+        self.links.allow_deletes();
+        self.reports.allow_deletes();
+    }
+
+    fn view<'a>(&'a self, standing: &'a dyn Fn(&CellId) -> Standing) -> View<'a> {
+        View {
+            config: &self.config,
+            desired: &self.desired,
+            observed: &self.observed,
+            vlans: &self.vlans,
+            attachments: &self.attachments,
+            times: &self.times,
+            standing,
+            applying: &self.applying,
+            reports: &self.reports,
+        }
+    }
+
+    /// Renders without touching anything; the second value lists the cells it found not standing.
+    fn render(&self, cell: &CellId) -> (Rendered, Vec<CellId>) {
+        let asked = RefCell::new(Vec::new());
+        let standing = |other: &CellId| {
+            let standing = self.standing(other);
+            if standing != Standing::Is(CellState::Settled) {
+                asked.borrow_mut().push(other.clone());
+            }
+            standing
+        };
+        let rendered = render::render(cell, &self.view(&standing));
+        (rendered, asked.into_inner())
+    }
+
+    fn attach(&self, id: PortId) -> Option<Attachment> {
+        let standing = |other: &CellId| self.standing(other);
+        render::attach(&self.view(&standing), id)
+    }
+
+    /// Where a cell stands for those who depend on it.
+    pub fn standing(&self, cell: &CellId) -> Standing {
+        if self.is_dirty.contains(cell) {
+            return Standing::Is(CellState::Pending);
+        }
+        if let Some(need) = self.cells.get(cell).and_then(|c| c.need.clone()) {
+            return Standing::Waits(need);
+        }
+        Standing::Is(self.ledger_state(cell))
+    }
+
+    /// Where a cell stands with its executor.
+    pub fn ledger_state(&self, cell: &CellId) -> CellState {
+        match cell.facet {
+            Facet::Bridges | Facet::Patch | Facet::PhysPatch | Facet::PhysMode | Facet::Tunnel | Facet::Tag => {
+                self.rows.state(cell)
+            }
+            Facet::Link => self.links.state(cell),
+            Facet::Report => self.reports.state(cell),
+            Facet::IntBase | Facet::IntPatch | Facet::SegInt | Facet::Guard | Facet::Pass => {
+                self.flow_state(&self.config.integration_bridge, cell)
+            }
+            Facet::TunBase | Facet::TunnelIn | Facet::SegTun | Facet::Flood => {
+                self.flow_state(&self.config.tunnel_bridge, cell)
+            }
+            Facet::PhysBase | Facet::SegPhys => self
+                .config
+                .bridge_mappings
+                .values()
+                .map(|bridge| self.flow_state(bridge, cell))
+                .find(|state| *state != CellState::Settled)
+                .unwrap_or(CellState::Settled),
+        }
+    }
+
+    fn flow_state(&self, bridge: &str, cell: &CellId) -> CellState {
+        self.flows.get(bridge).map_or(CellState::Settled, |ledger| ledger.state(cell))
+    }
+
+    fn render_cell(&mut self, id: &CellId) {
+        self.stats.cells_rendered += 1;
+        let (rendered, asked) = self.render(id);
+        for other in asked {
+            self.waiters.entry(other).or_default().insert(id.clone());
+        }
+        let mut cell = self.cells.remove(id).unwrap_or_default();
+        let mut need = rendered.need;
+        if let Some(items) = rendered.items {
+            let old = std::mem::take(&mut cell.keys);
+            let mut keys: Vec<ItemKey> = Vec::with_capacity(items.len());
+            let wanted: FxHashSet<ItemKey> = items.iter().map(key_of).collect();
+            for key in old.into_iter().filter(|key| !wanted.contains(key)) {
+                self.unset(&key, id);
+            }
+            for item in items {
+                let key = key_of(&item);
+                match self.set(&key, id, item) {
+                    Ok(()) => keys.push(key),
+                    Err(owner) => {
+                        self.stats.conflicts += 1;
+                        self.waiters.entry(owner.clone()).or_default().insert(id.clone());
+                        need = need.or(Some(Need::Conflict(Box::new(owner))));
+                    }
+                }
+            }
+            cell.keys = keys;
+        }
+        cell.need = need;
+        if !cell.keys.is_empty() || cell.need.is_some() {
+            self.cells.insert(id.clone(), cell);
+        }
+        self.on_moved(id);
+    }
+
+    fn set(&mut self, key: &ItemKey, cell: &CellId, item: Item) -> Result<(), CellId> {
+        match (key, item) {
+            (ItemKey::Flow(bridge, key), Item::Flow(_, flow)) => match self.flows.get_mut(bridge) {
+                Some(ledger) => {
+                    let body = FlowBody { cookie: cookie::OWNER | u64::from(cell.cookie()), actions: flow.actions };
+                    ledger.set(key, cell, body)
+                }
+                None => Ok(()),
+            },
+            (ItemKey::Row(key), Item::Row(_, row)) => {
+                self.rows.set(key, cell, row)?;
+                self.observe_row(key);
+                Ok(())
+            }
+            (ItemKey::Link(name), Item::Link(_, state)) => {
+                self.links.set(name, cell, state)?;
+                self.observe_link(name);
+                Ok(())
+            }
+            (ItemKey::Report(id), Item::Report(report)) => {
+                let first = !self.reports.contains(id);
+                self.reports.set(id, cell, report)?;
+                if first && let Some(port) = self.desired.port(*id) {
+                    self.reports.observe(id, Some(values::shown(port)));
+                }
+                Ok(())
+            }
+            // `key` was made from `item`.
+            _ => Ok(()),
+        }
+    }
+
+    fn unset(&mut self, key: &ItemKey, cell: &CellId) {
+        match key {
+            ItemKey::Flow(bridge, key) => {
+                if let Some(ledger) = self.flows.get_mut(bridge) {
+                    ledger.unset(key, cell);
+                }
+            }
+            ItemKey::Row(key @ RowKey::Port(_)) => self.rows.unset(key, cell),
+            ItemKey::Row(key) => self.rows.forget(key, cell),
+            ItemKey::Link(name) => self.links.forget(name, cell),
+            ItemKey::Report(port) => self.reports.forget(port, cell),
+        }
+    }
+
+    fn take_batches(&mut self, now: Now) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        let tunnel_bridge = self.config.tunnel_bridge.clone();
+        for (bridge, ledger) in &mut self.flows {
+            let id = self.next_batch;
+            if let Some(items) = ledger.take(id, now.mono_ms) {
+                self.next_batch += 1;
+                self.stats.flow_batches += 1;
+                self.stats.flows += items.len() as u64;
+                let is_tunnel = *bridge == tunnel_bridge;
+                let items = items
+                    .into_iter()
+                    .map(|(key, body)| {
+                        let gone = is_tunnel && body.is_none();
+                        FlowItem { learned: gone.then(|| flows::learned_through(&key)).flatten(), key, body }
+                    })
+                    .collect();
+                batches.push(Batch { target: Target::Flows(bridge.clone()), id, items: Items::Flows(items) });
+            }
+        }
+        let id = self.next_batch;
+        if let Some(items) = self.rows.take(id, now.mono_ms) {
+            self.next_batch += 1;
+            self.stats.row_batches += 1;
+            self.stats.rows += items.len() as u64;
+            batches.push(Batch { target: Target::Rows, id, items: Items::Rows(items) });
+        }
+        let id = self.next_batch;
+        if let Some(items) = self.links.take(id, now.mono_ms) {
+            self.next_batch += 1;
+            self.stats.link_batches += 1;
+            let items = items.into_iter().filter_map(|(name, state)| Some((name, state?))).collect();
+            batches.push(Batch { target: Target::Links, id, items: Items::Links(items) });
+        }
+        let id = self.next_batch;
+        if let Some(items) = self.reports.take(id, now.mono_ms) {
+            self.next_batch += 1;
+            self.stats.report_batches += 1;
+            self.stats.reports += items.len() as u64;
+            let items = items.into_iter().filter_map(|(_, report)| report).collect();
+            batches.push(Batch { target: Target::Reports, id, items: Items::Reports(items) });
+        }
+        batches
+    }
+
+    /// Renders every cell there could be and returns those whose items are not what the ledgers want. They are dirty
+    /// afterwards. Cells that are dirty already are left out.
+    pub fn audit(&mut self) -> Vec<CellId> {
+        let mut different = Vec::new();
+        for id in self.every_cell() {
+            if self.is_dirty.contains(&id) {
+                continue;
+            }
+            let (rendered, _) = self.render(&id);
+            let Some(mut items) = rendered.items else { continue };
+            // What another cell holds cannot be had; the cell says so itself.
+            items.retain(|item| self.owner(&key_of(item)).is_none_or(|owner| *owner == id));
+            if !self.asks_for(&id, &items) {
+                different.push(id);
+            }
+        }
+        self.stats.audit_differences += different.len() as u64;
+        for id in &different {
+            self.mark(id.clone());
+        }
+        different
+    }
+
+    fn owner(&self, key: &ItemKey) -> Option<&CellId> {
+        match key {
+            ItemKey::Flow(bridge, key) => self.flows.get(bridge).and_then(|ledger| ledger.owner(key)),
+            ItemKey::Row(key) => self.rows.owner(key),
+            ItemKey::Link(name) => self.links.owner(name),
+            ItemKey::Report(port) => self.reports.owner(port),
+        }
+    }
+
+    fn asks_for(&self, id: &CellId, items: &[Item]) -> bool {
+        let keys = self.cells.get(id).map_or(&[][..], |cell| &cell.keys);
+        keys.len() == items.len()
+            && items.iter().all(|item| match item {
+                Item::Flow(bridge, flow) => self
+                    .flows
+                    .get(bridge)
+                    .and_then(|ledger| ledger.want(&flow.key))
+                    .is_some_and(|body| body.actions == flow.actions),
+                Item::Row(key, row) => self.rows.want(key) == Some(row),
+                Item::Link(name, state) => self.links.want(name) == Some(state),
+                Item::Report(report) => self.reports.want(&report.port) == Some(report),
+            })
+    }
+}
+
+fn key_of(item: &Item) -> ItemKey {
+    match item {
+        Item::Flow(bridge, flow) => ItemKey::Flow(bridge.clone(), flow.key.clone()),
+        Item::Row(key, _) => ItemKey::Row(key.clone()),
+        Item::Link(name, _) => ItemKey::Link(name.clone()),
+        Item::Report(report) => ItemKey::Report(report.port),
+    }
+}
+
+#[cfg(test)]
+mod tests;

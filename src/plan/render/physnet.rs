@@ -1,0 +1,85 @@
+//! Physical networks: the patch pair to the operator's bridge, and what keeps the two sides apart.
+//!
+//! Order matters: the physical bridge floods by itself, so its end of the pair gets its real peer only after the drop
+//! of what comes from the integration bridge is confirmed, and it is told to fail secure only after its own flow that
+//! lets everything else pass is.
+
+use std::sync::Arc;
+
+use super::host::patch_row;
+use super::{Item, Need, Rendered, View};
+use crate::ops::row::{BridgeRow, Row, RowKey};
+use crate::plan::cell::{Facet, Key};
+use crate::plan::flows::{Flow, act};
+
+/// The peer of a patch port that must not pass anything yet.
+const NOBODY: &str = "nonexistent-peer";
+
+fn bridge_of<'a>(view: &View<'a>, physnet: &str) -> Result<&'a Arc<str>, Rendered> {
+    let Some(bridge) = view.config.physical_bridge(physnet) else {
+        return Err(Rendered::absent());
+    };
+    match view.observed.bridge(bridge) {
+        Some(_) => Ok(bridge),
+        None => Err(Rendered::blocked(Need::Bridge(bridge.clone()))),
+    }
+}
+
+/// The pair. Once connected it stays connected.
+pub fn patch(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
+    let bridge = match bridge_of(view, physnet) {
+        Ok(bridge) => bridge,
+        Err(rendered) => return rendered,
+    };
+    let int_bridge = &view.config.integration_bridge;
+    if view.observed.bridge(int_bridge).is_none() {
+        return Rendered::blocked(Need::Bridge(int_bridge.clone()));
+    }
+    let (int, phy) = (view.config.int_port(bridge), view.config.phy_port(bridge));
+    let connected = view
+        .observed
+        .port(&phy)
+        .is_some_and(|p| p.bridge == *bridge && p.options.get("peer").is_some_and(|peer| *peer == int));
+    let rows = |peer: &str| {
+        vec![
+            Item::Row(RowKey::Port(int.clone()), patch_row(int_bridge, &phy)),
+            Item::Row(RowKey::Port(phy.clone()), patch_row(bridge, peer)),
+        ]
+    };
+    match view.stands(Key::Physnet(physnet.clone()), Facet::PhysBase) {
+        Ok(()) => Rendered::ready(rows(&int)),
+        Err(_) if connected => Rendered::ready(rows(&int)),
+        Err(need) => Rendered::degraded(rows(NOBODY), need),
+    }
+}
+
+/// What comes from the integration bridge is dropped unless a segment translates it; everything else is the
+/// operator's.
+pub fn base(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
+    let bridge = match bridge_of(view, physnet) {
+        Ok(bridge) => bridge,
+        Err(rendered) => return rendered,
+    };
+    match view.ofport(bridge, &view.config.phy_port(bridge)) {
+        Err(need) => Rendered::blocked(need),
+        Ok(phy) => {
+            let flows = [Flow::new(0, 0).actions([act::normal()]), Flow::new(0, 2).in_port(phy).drop()];
+            Rendered::ready(flows.map(|flow| Item::Flow(bridge.clone(), flow)).into())
+        }
+    }
+}
+
+/// A switch that restarts must not forward local VLANs to the wire before its flows are back.
+pub fn mode(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
+    let bridge = match bridge_of(view, physnet) {
+        Ok(bridge) => bridge,
+        Err(rendered) => return rendered,
+    };
+    match view.stands(Key::Physnet(physnet.clone()), Facet::PhysBase) {
+        Err(need) => Rendered::held(need),
+        Ok(()) => {
+            let row = BridgeRow { datapath_type: None, fail_mode: Some(Arc::from("secure")), create: false };
+            Rendered::ready(vec![Item::Row(RowKey::Bridge(bridge.clone()), Row::Bridge(row))])
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Table numbers and priorities: the ones operators' tools know from Neutron's agent.
+
+/// Tables of the integration bridge.
+pub mod int {
+    /// Where every packet starts: sorts by ingress port.
+    pub const LOCAL_SWITCHING: u8 = 0;
+    /// ARP and neighbour advertisements of ports that are held to their addresses.
+    pub const ARP_SPOOF: u8 = 24;
+    /// Source hardware addresses of such ports.
+    pub const MAC_SPOOF: u8 = 25;
+    /// Hands over to the switch's own learning.
+    pub const TRANSIENT: u8 = 60;
+}
+
+/// Tables of the tunnel bridge.
+pub mod tun {
+    use crate::model::TunnelType;
+
+    /// Where every packet starts: sorts by ingress port.
+    pub const CLASSIFIER: u8 = 0;
+    /// From the integration bridge: unicast or not.
+    pub const FROM_INT: u8 = 2;
+    /// From GRE: key to local VLAN.
+    pub const GRE: u8 = 3;
+    /// From VXLAN: VNI to local VLAN.
+    pub const VXLAN: u8 = 4;
+    /// Learns where a sender sits, then hands over to the integration bridge.
+    pub const LEARN: u8 = 10;
+    /// Unicast to a tunnel: what was learned.
+    pub const UNICAST: u8 = 20;
+    /// To every peer.
+    pub const FLOOD: u8 = 22;
+
+    /// The table of an encapsulation.
+    pub fn of(kind: TunnelType) -> u8 {
+        match kind {
+            TunnelType::Gre => GRE,
+            TunnelType::Vxlan => VXLAN,
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! A host without a host: rows, flows, devices and a control plane that obey batches, one at a time, and can be made
+//! to fail. It shares no code with the executors; it only keeps the contract of [`crate::ops`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use uuid::Uuid;
+
+use crate::model::observed::OfportState;
+use crate::model::*;
+use crate::ops::flow::{FlowBody, FlowKey, cookie};
+use crate::ops::report::PortReport;
+use crate::ops::row::{Row, RowKey};
+use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
+use crate::plan::config::PlanConfig;
+use crate::plan::{Now, Planner};
+
+pub fn net_id(n: u128) -> NetworkId {
+    NetworkId(Uuid::from_u128(0x1000 + n))
+}
+
+pub fn port_id(n: u128) -> PortId {
+    PortId(Uuid::from_u128(0x2000 + n))
+}
+
+pub fn seg_id(n: u128) -> SegmentId {
+    SegmentId(Uuid::from_u128(0x3000 + n))
+}
+
+pub fn config() -> PlanConfig {
+    PlanConfig {
+        host: "hv1".into(),
+        integration_bridge: "br-int".into(),
+        tunnel_bridge: "br-tun".into(),
+        int_peer_patch_port: "patch-tun".into(),
+        tun_peer_patch_port: "patch-int".into(),
+        datapath_type: "netdev".into(),
+        bridge_mappings: BTreeMap::from([(Arc::from("physnet1"), Arc::from("br-ex"))]),
+        local_ip: Some("192.0.2.1".parse().unwrap()),
+        tunnel_types: vec![TunnelType::Gre, TunnelType::Vxlan],
+        vxlan_udp_port: 4789,
+        dont_fragment: true,
+        tunnel_csum: false,
+    }
+}
+
+pub fn network(n: u128, network_type: NetworkType) -> Network {
+    Network {
+        id: net_id(n),
+        name: format!("net{n}").into(),
+        admin_up: true,
+        mtu: 1450,
+        segments: vec![Segment { id: seg_id(n), network_type }],
+        unusable: None,
+    }
+}
+
+pub fn vxlan(n: u128, key: u32) -> Network {
+    network(n, NetworkType::Tunnel { kind: TunnelType::Vxlan, key })
+}
+
+pub fn port(n: u128, net: u128) -> Port {
+    Port {
+        id: port_id(n),
+        network: net_id(net),
+        name: format!("port{n}").into(),
+        mac: mac(n),
+        admin_up: true,
+        host: "hv1".into(),
+        device_owner: "compute:nova".into(),
+        fixed_ips: vec![FixedIp { ip: [10, 0, (n >> 8) as u8, n as u8].into(), subnet: None }],
+        allowed_pairs: vec![],
+        port_security: true,
+        status: PortStatus::Build,
+        binding_error: None,
+        unusable: None,
+    }
+}
+
+pub fn mac(n: u128) -> Mac {
+    Mac([0xfa, 0x16, 0x3e, 0, (n >> 8) as u8, n as u8])
+}
+
+pub fn endpoint(n: u8) -> Endpoint {
+    Endpoint { host: format!("hv{n}").as_str().into(), kind: TunnelType::Vxlan, ip: [192, 0, 2, n].into() }
+}
+
+/// The switch's rows and flows, the host's devices, the control plane's wishes and what it was told.
+#[derive(Clone, Default)]
+pub struct World {
+    pub deltas: BTreeMap<String, Delta>,
+    pub statuses: FxHashMap<PortId, (PortStatus, Option<Arc<str>>)>,
+    pub bridges: BTreeMap<Arc<str>, BridgeFact>,
+    pub ports: BTreeMap<Arc<str>, PortFact>,
+    pub flows: BTreeMap<Arc<str>, FxHashMap<FlowKey, FlowBody>>,
+    pub connected: BTreeSet<Arc<str>>,
+    pub next_cfg: i64,
+    pub next_ofport: i64,
+    pub pending: Vec<Batch>,
+    pub time: u64,
+}
+
+impl World {
+    /// A host with an operator's bridge to the wire.
+    pub fn new() -> World {
+        let mut world = World { next_ofport: 1, ..World::default() };
+        world.add_bridge("br-ex", None);
+        world
+    }
+
+    fn add_bridge(&mut self, name: &str, owner: Option<Arc<str>>) {
+        let name: Arc<str> = name.into();
+        self.bridges.insert(
+            name.clone(),
+            BridgeFact { name: name.clone(), datapath_type: "netdev".into(), fail_mode: None, owner },
+        );
+        self.flows.insert(name, FxHashMap::default());
+    }
+
+    pub fn now(&self) -> Now {
+        Now { mono_ms: self.time, unix_us: self.time * 1000 }
+    }
+
+    /// A planner that has been told everything that is there.
+    pub fn start_agent(&mut self) -> Planner {
+        self.pending.clear();
+        self.connected.clear();
+        let mut planner = Planner::new(config());
+        self.tell_switch(&mut planner);
+        planner.fact(Fact::Address("192.0.2.1".parse().unwrap()), self.now());
+        planner.fact(Fact::LinksComplete, self.now());
+        self.connect_all(&mut planner);
+        self.tell_source(&mut planner);
+        planner
+    }
+
+    pub fn tell_source(&mut self, planner: &mut Planner) {
+        planner.event(ExecEvent::ReportsUp(true), self.now());
+        planner.delta(Delta::SnapshotBegin);
+        for delta in self.deltas.values() {
+            planner.delta(self.with_status(delta.clone()));
+        }
+        planner.delta(Delta::SnapshotEnd);
+    }
+
+    fn with_status(&self, delta: Delta) -> Delta {
+        match delta {
+            Delta::Port(mut port) => {
+                if let Some((status, reason)) = self.statuses.get(&port.id) {
+                    port.status = *status;
+                    port.binding_error = reason.clone();
+                }
+                Delta::Port(port)
+            }
+            other => other,
+        }
+    }
+
+    pub fn tell_switch(&self, planner: &mut Planner) {
+        let mut facts = vec![Fact::SwitchBegin];
+        facts.extend(self.bridges.values().cloned().map(Fact::Bridge));
+        facts.extend(self.ports.values().cloned().map(Fact::Port));
+        facts.push(Fact::SwitchComplete { cur_cfg: self.next_cfg, next_cfg: self.next_cfg });
+        planner.event(ExecEvent::Facts(facts), self.now());
+    }
+
+    pub fn connect_all(&mut self, planner: &mut Planner) {
+        let names: Vec<Arc<str>> = self.bridges.keys().cloned().collect();
+        for bridge in names {
+            self.connect(planner, &bridge);
+        }
+    }
+
+    fn connect(&mut self, planner: &mut Planner, bridge: &Arc<str>) {
+        if !planner.config().bridges().contains(bridge) || !self.connected.insert(bridge.clone()) {
+            return;
+        }
+        let flows = self.flows[bridge].iter().filter(|(_, body)| body.cookie & cookie::OWNER_MASK == cookie::OWNER);
+        let flows = flows.map(|(key, body)| (key.clone(), body.clone())).collect();
+        planner.event(ExecEvent::FlowsUp { bridge: bridge.clone(), flows }, self.now());
+    }
+
+    /// Control plane: an object comes, changes or goes.
+    pub fn wish(&mut self, planner: &mut Planner, delta: Delta) {
+        let name = |delta: &Delta| match delta {
+            Delta::Network(n) => format!("1 {}", n.id),
+            Delta::NetworkGone(id) => format!("1 {id}"),
+            Delta::Port(p) => format!("3 {}", p.id),
+            Delta::PortGone(id) => format!("3 {id}"),
+            Delta::Endpoint(e) | Delta::EndpointGone(e) => format!("2 {e:?}"),
+            other => format!("9 {other:?}"),
+        };
+        match &delta {
+            Delta::NetworkGone(_) | Delta::PortGone(_) | Delta::EndpointGone(_) => {
+                self.deltas.remove(&name(&delta));
+                if let Delta::PortGone(id) = &delta {
+                    self.statuses.remove(id);
+                }
+            }
+            _ => {
+                self.deltas.insert(name(&delta), delta.clone());
+            }
+        }
+        planner.delta(self.with_status(delta));
+    }
+
+    /// Somebody plugs a VIF, as Neutron's plugger does: dead until told otherwise.
+    pub fn plug(&mut self, planner: &mut Planner, name: &str, id: PortId, mac: Mac) {
+        let fact = PortFact {
+            name: name.into(),
+            bridge: "br-int".into(),
+            tag: None,
+            trunk: false,
+            hint: None,
+            owner: None,
+            kind: "".into(),
+            options: BTreeMap::new(),
+            ofport: OfportState::Unassigned,
+            error: None,
+            iface_id: Some(id),
+            attached_mac: Some(mac),
+        };
+        self.ports.insert(name.into(), fact.clone());
+        planner.fact(Fact::Port(fact), self.now());
+        self.vswitchd(planner);
+    }
+
+    pub fn unplug(&mut self, planner: &mut Planner, name: &str) {
+        if self.ports.remove(name).is_some() {
+            planner.fact(Fact::PortGone(name.into()), self.now());
+        }
+    }
+
+    /// `ovs-vswitchd` looks at the rows: numbers for new ports, then `cur_cfg`.
+    fn vswitchd(&mut self, planner: &mut Planner) {
+        let now = self.now();
+        for fact in self.ports.values_mut() {
+            if fact.ofport == OfportState::Unassigned {
+                fact.ofport = OfportState::Assigned(Ofport::new(self.next_ofport).unwrap());
+                self.next_ofport += 1;
+                planner.fact(Fact::Port(fact.clone()), now);
+            }
+        }
+        planner.fact(Fact::Applied(self.next_cfg), now);
+        self.connect_all(planner);
+    }
+
+    /// `ovs-vswitchd` dies and comes back: flows are gone, numbers may differ.
+    pub fn restart_vswitchd(&mut self, planner: &mut Planner, renumber: bool) {
+        self.lose_flow_batches(planner);
+        for bridge in std::mem::take(&mut self.connected) {
+            planner.event(ExecEvent::FlowsDown { bridge, reason: "EOF".into() }, self.now());
+        }
+        for flows in self.flows.values_mut() {
+            flows.clear();
+        }
+        if renumber {
+            for fact in self.ports.values_mut() {
+                fact.ofport = OfportState::Unassigned;
+            }
+            let mut names: Vec<Arc<str>> = self.ports.keys().cloned().collect();
+            names.reverse();
+            for name in &names {
+                planner.fact(Fact::Port(self.ports[name].clone()), self.now());
+            }
+            self.next_ofport = 1;
+        }
+        self.vswitchd(planner);
+    }
+
+    fn lose_flow_batches(&mut self, planner: &mut Planner) {
+        for batch in std::mem::take(&mut self.pending) {
+            if let Target::Flows(_) = &batch.target {
+                let outcome = Outcome::Lost { reason: "EOF".into() };
+                planner.event(ExecEvent::Finished { target: batch.target, id: batch.id, outcome }, self.now());
+            } else {
+                self.pending.push(batch);
+            }
+        }
+    }
+
+    /// The connection to ovsdb-server goes and comes back; `applied` says whether the batch under way was committed.
+    pub fn bounce_ovsdb(&mut self, planner: &mut Planner, applied: bool) {
+        planner.fact(Fact::SwitchLost { reason: "EOF".into() }, self.now());
+        for batch in std::mem::take(&mut self.pending) {
+            match &batch.items {
+                Items::Rows(items) => {
+                    if applied {
+                        self.apply_rows(items);
+                    }
+                }
+                _ => self.pending.push(batch),
+            }
+        }
+        self.tell_switch(planner);
+        self.vswitchd(planner);
+    }
+
+    /// Lets the planner think until it has nothing more to hand out.
+    pub fn think(&mut self, planner: &mut Planner) {
+        loop {
+            let (batches, more) = planner.step(self.now(), 64);
+            self.pending.extend(batches);
+            if !more {
+                break;
+            }
+        }
+    }
+
+    /// Carries one pending batch out.
+    pub fn carry_out(&mut self, planner: &mut Planner, at: usize) {
+        let batch = self.pending.remove(at);
+        let mut facts = Vec::new();
+        let mut refused = Vec::new();
+        let mut next_cfg = None;
+        match &batch.items {
+            Items::Flows(items) => {
+                let Target::Flows(bridge) = &batch.target else { panic!("flows without a bridge") };
+                for item in items {
+                    self.apply_flow(bridge, item);
+                }
+            }
+            Items::Rows(items) => {
+                for (at, (key, _)) in items.iter().enumerate() {
+                    if let RowKey::Vif(name) = key
+                        && !self.ports.contains_key(name)
+                    {
+                        refused.push((at, Arc::from("no such port")));
+                    }
+                }
+                facts = self.apply_rows(items);
+                self.next_cfg += 1;
+                next_cfg = Some(self.next_cfg);
+            }
+            Items::Links(_) => {}
+            Items::Reports(reports) => {
+                for report in reports {
+                    self.report(report);
+                }
+            }
+        }
+        planner.event(ExecEvent::Facts(facts), self.now());
+        let outcome = Outcome::Done { refused, next_cfg };
+        planner.event(ExecEvent::Finished { target: batch.target.clone(), id: batch.id, outcome }, self.now());
+        if batch.target == Target::Rows {
+            self.vswitchd(planner);
+        }
+    }
+
+    fn report(&mut self, report: &PortReport) {
+        self.statuses.insert(report.port, (report.status, report.reason.clone()));
+    }
+
+    fn apply_flow(&mut self, bridge: &Arc<str>, item: &crate::ops::FlowItem) {
+        let flows = self.flows.get_mut(bridge).unwrap();
+        match &item.body {
+            Some(body) => flows.insert(item.key.clone(), body.clone()),
+            None => flows.remove(&item.key),
+        };
+    }
+
+    fn apply_rows(&mut self, items: &[(RowKey, Option<Row>)]) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for (key, row) in items {
+            match (key, row) {
+                (RowKey::Bridge(name), Some(Row::Bridge(row))) => {
+                    if !self.bridges.contains_key(name) {
+                        assert!(row.create, "asked to write to a bridge that is not there");
+                        self.add_bridge(name, Some("hv1".into()));
+                    }
+                    let bridge = self.bridges.get_mut(name).unwrap();
+                    if row.fail_mode.is_some() {
+                        bridge.fail_mode = row.fail_mode.clone();
+                    }
+                    facts.push(Fact::Bridge(bridge.clone()));
+                }
+                (RowKey::Port(name), Some(Row::Port(row))) => {
+                    let old = self.ports.get(name);
+                    let fact = PortFact {
+                        name: name.clone(),
+                        bridge: row.bridge.clone(),
+                        tag: None,
+                        trunk: false,
+                        hint: None,
+                        owner: Some("hv1".into()),
+                        kind: row.kind.clone(),
+                        options: row.options.clone(),
+                        ofport: old.map_or(OfportState::Unassigned, |o| o.ofport),
+                        error: None,
+                        iface_id: None,
+                        attached_mac: None,
+                    };
+                    self.ports.insert(name.clone(), fact.clone());
+                    facts.push(Fact::Port(fact));
+                }
+                (RowKey::Port(name), None) => {
+                    assert!(self.ports.get(name).is_none_or(|p| p.owner.as_deref() == Some("hv1")), "{name}: not ours");
+                    if self.ports.remove(name).is_some() {
+                        facts.push(Fact::PortGone(name.clone()));
+                    }
+                }
+                (RowKey::Vif(name), Some(Row::Vif(row))) => {
+                    if let Some(fact) = self.ports.get_mut(name) {
+                        fact.tag = Some(row.tag);
+                        if row.hint.is_some() {
+                            fact.hint = row.hint.clone();
+                        }
+                        facts.push(Fact::Port(fact.clone()));
+                    }
+                }
+                other => panic!("never asked for: {other:?}"),
+            }
+        }
+        facts
+    }
+
+    /// One pending batch comes to grief.
+    pub fn fail(&mut self, planner: &mut Planner, at: usize, how: u8) {
+        let batch = self.pending.remove(at);
+        let n = batch.items.len();
+        let outcome = match (&batch.items, how % 3) {
+            (Items::Rows(_), 0) => Outcome::Rejected { at: Some(usize::from(how) % n), reason: "constraint violation".into() },
+            (Items::Rows(_), _) => Outcome::Rejected { at: None, reason: "constraint violation".into() },
+            (Items::Flows(items), _) => {
+                let Target::Flows(bridge) = &batch.target else { panic!("flows without a bridge") };
+                let bad = usize::from(how) % n;
+                for (at, item) in items.iter().enumerate() {
+                    if at != bad {
+                        self.apply_flow(bridge, item);
+                    }
+                }
+                Outcome::Done { refused: vec![(bad, "OFPFMFC_TABLE_FULL".into())], next_cfg: None }
+            }
+            _ => Outcome::Lost { reason: "database is locked".into() },
+        };
+        planner.event(ExecEvent::Finished { target: batch.target, id: batch.id, outcome }, self.now());
+    }
+
+    /// Carries everything out until nothing is pending and nothing is retried.
+    pub fn quiesce(&mut self, planner: &mut Planner) {
+        for round in 0.. {
+            assert!(round < 10_000, "does not converge: {:?}", self.pending);
+            self.think(planner);
+            if self.pending.is_empty() {
+                match planner.next_deadline() {
+                    Some(at) => self.time = self.time.max(at),
+                    None => break,
+                }
+                continue;
+            }
+            self.carry_out(planner, 0);
+        }
+    }
+
+    /// Everything that would be written by an agent that starts now.
+    pub fn restart_writes(&self) -> Vec<Batch> {
+        let mut copy = self.clone();
+        let mut planner = copy.start_agent();
+        copy.think(&mut planner);
+        copy.pending
+    }
+}
+
+impl World {
+    /// Like [`World::plug`] with its number given at once, without telling anybody.
+    pub fn plug_quietly(&mut self, name: &str, id: PortId, mac: Mac, told: &mut Option<PortFact>) {
+        let fact = PortFact {
+            name: name.into(),
+            bridge: "br-int".into(),
+            tag: None,
+            trunk: false,
+            hint: None,
+            owner: None,
+            kind: "".into(),
+            options: BTreeMap::new(),
+            ofport: OfportState::Assigned(Ofport::new(self.next_ofport).unwrap()),
+            error: None,
+            iface_id: Some(id),
+            attached_mac: Some(mac),
+        };
+        self.next_ofport += 1;
+        self.ports.insert(name.into(), fact.clone());
+        *told = Some(fact);
+    }
+}
