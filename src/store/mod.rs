@@ -7,6 +7,7 @@
 //! Held by the tests at the foot of each file and by `source::db`'s.
 
 pub mod agents;
+pub mod carrier;
 pub mod changelog;
 pub mod clock;
 pub mod edit;
