@@ -95,6 +95,29 @@ impl Agent {
         })
     }
 
+    /// Waits until the agent has nothing to do: all its parts are there, no cell is pending or failed.
+    pub fn wait_settled(&mut self, limit: Duration) -> Result<()> {
+        let mut last = serde_json::Value::Null;
+        let done = wait_until("the agent has settled", limit, || {
+            self.check_running()?;
+            if let Ok(status) = self.json(&["status"]) {
+                last = status;
+            }
+            let cells = |state: &str| last["cells"][state].as_u64();
+            let parts = last["parts"].as_array();
+            let all_up =
+                parts.is_some_and(|p| !p.is_empty() && p.iter().all(|part| part["up"] == true));
+            let quiet = cells("pending") == Some(0) && cells("failed") == Some(0);
+            Ok((all_up && quiet && cells("settled") > Some(0)).then_some(()))
+        });
+        done.with_context(|| format!("{last:#}\n{}", self.log()))
+    }
+
+    /// Whether it was ever started.
+    pub fn was_started(&self) -> bool {
+        self.daemon.is_some()
+    }
+
     fn command_output(&self, args: &[&str]) -> Result<bool> {
         Ok(output(Some(&self.namespace), &self.argv(args), &[], "")?
             .status

@@ -84,6 +84,11 @@ impl Database {
         run(None, &self.argv(args), &[], "")
     }
 
+    /// `vifd db apply` with lines of JSON: many changes in one transaction.
+    pub fn apply(&self, lines: &str) -> Result<()> {
+        run(None, &self.argv(&["apply", "-"]), &[], lines).map(drop)
+    }
+
     /// The same, whatever its status.
     pub fn try_command(&self, args: &[&str]) -> Result<Output> {
         output(None, &self.argv(args), &[], "")
