@@ -40,6 +40,18 @@ pub fn push(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// The bytes `text` stands for: the inverse of [`decode`].
+pub fn encode(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    for c in text.chars() {
+        match byte_of(c) {
+            Some(byte) => out.push(byte),
+            None => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out
+}
+
 /// The byte a substituted character stands for.
 pub fn byte_of(c: char) -> Option<u8> {
     is_substitute(c).then(|| u8::try_from(u32::from(c) - BASE).unwrap_or(b'?'))
@@ -75,12 +87,6 @@ fn has_substitute(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn encode(text: &str) -> Vec<u8> {
-        let mut out = Vec::new();
-        crate::json::write_string(text, &mut out);
-        out[1..out.len() - 1].to_vec()
-    }
-
     #[test]
     fn mapping_is_one_to_one() {
         for bytes in [
@@ -92,6 +98,9 @@ mod tests {
             "\u{10F000}".as_bytes(),
         ] {
             assert_eq!(encode(&decode(bytes)), bytes, "{bytes:x?}");
+            let mut quoted = Vec::new();
+            crate::json::write_string(&decode(bytes), &mut quoted);
+            assert_eq!(quoted[1..quoted.len() - 1], *bytes);
         }
     }
 }

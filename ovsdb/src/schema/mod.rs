@@ -25,7 +25,7 @@ pub struct DatabaseSchema {
     pub version: Str,
     /// Tables by name.
     pub tables: BTreeMap<Str, Arc<TableSchema>>,
-    /// True if at least one table says `isRoot`; otherwise every table is a root.
+    /// False if every table is a root.
     pub has_roots: bool,
 }
 

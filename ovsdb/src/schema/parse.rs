@@ -38,14 +38,20 @@ impl DatabaseSchema {
                     .try_for_each(|v| check_reference(v, &tables))?;
             }
         }
-        let tables = tables
-            .into_iter()
-            .map(|(name, mut table)| {
-                table.is_root |= !has_roots;
-                // Ephemeral strong references would dangle after a restart, so they persist.
-                (name, Arc::new(table))
-            })
+        // The flag was added later: where no table is a root, all are (ovsdb(7)).
+        if !has_roots {
+            tables.values_mut().for_each(|t| t.is_root = true);
+        }
+        let roots: Vec<Str> = tables
+            .iter()
+            .filter(|(_, t)| t.is_root)
+            .map(|(n, _)| n.clone())
             .collect();
+        for column in tables.values_mut().flat_map(|t| t.columns.values_mut()) {
+            column.settle(&roots);
+        }
+        let has_roots = tables.values().any(|t| !t.is_root);
+        let tables = tables.into_iter().map(|(n, t)| (n, Arc::new(t))).collect();
         Ok(Self {
             name,
             version,
@@ -158,13 +164,27 @@ impl ColumnSchema {
         let mutable = members.boolean("mutable", true)?;
         let ephemeral = members.boolean("ephemeral", false)?;
         members.finish()?;
-        let strong = |base: &BaseType| matches!(base.reference, Some((_, RefType::Strong)));
-        let persistent = strong(&kind.key) || kind.value.as_ref().is_some_and(strong);
         Ok(Self {
             kind,
-            ephemeral: ephemeral && !persistent,
+            ephemeral,
             mutable,
         })
+    }
+
+    /// Applies what references imply: one that keeps a row alive must survive a restart, and a
+    /// weak one must be able to vanish.
+    fn settle(&mut self, roots: &[Str]) {
+        let bases = || core::iter::once(&self.kind.key).chain(&self.kind.value);
+        let refers = |wanted: RefType| {
+            let is = move |b: &&BaseType| b.reference.as_ref().is_some_and(|r| r.1 == wanted);
+            bases()
+                .filter(is)
+                .filter_map(|b| b.reference.as_ref().map(|r| &r.0))
+        };
+        let keeps_alive = refers(RefType::Strong).any(|table| !roots.contains(table));
+        let weak = refers(RefType::Weak).next().is_some();
+        self.ephemeral &= !keeps_alive;
+        self.mutable |= weak;
     }
 }
 
