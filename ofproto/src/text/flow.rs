@@ -1,0 +1,415 @@
+//! Whole flows: flow modifications and dumped flows.
+//!
+//! Owns: the flow properties around match and actions. Held by the vectors and
+//! `tests/differential.rs`.
+
+use std::fmt::{self, Write};
+use std::str::FromStr;
+
+use crate::action::ActionList;
+use crate::msg::{FlowMod, FlowModCommand, FlowModForm, FlowStats, FlowStatsRequest, flow_flags};
+use crate::ports::{COOKIE_KEEP, NO_BUFFER, Port, TABLE_ALL};
+
+use super::action_parse::parse_actions;
+use super::action_print::write_actions;
+use super::error::TextError;
+use super::field::{parse_port, write_port};
+use super::match_parse::MatchBuilder;
+use super::match_print::{DEFAULT_PRIORITY, write_match};
+use super::scan::Span;
+
+impl fmt::Display for FlowMod {
+    /// What `ovs-ofctl` prints behind the message name: `ADD table:1 tcp,tp_dst=80 actions=drop`.
+    /// For text that can be read again see [`flow_line`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_flow_mod(f, self, None)
+    }
+}
+
+/// With `raw`, that stands for the match, and the priority follows by itself.
+pub(crate) fn write_flow_mod(
+    out: &mut dyn Write,
+    flow: &FlowMod,
+    raw: Option<&str>,
+) -> fmt::Result {
+    match flow.command {
+        FlowModCommand::ADD => out.write_str("ADD")?,
+        FlowModCommand::MODIFY => out.write_str("MOD")?,
+        FlowModCommand::MODIFY_STRICT => out.write_str("MOD_STRICT")?,
+        FlowModCommand::DELETE => out.write_str("DEL")?,
+        FlowModCommand::DELETE_STRICT => out.write_str("DEL_STRICT")?,
+        FlowModCommand(other) => write!(out, "cmd:{other}")?,
+    }
+    if flow.table != 0 {
+        write!(out, " table:{}", flow.table)?;
+    }
+    out.write_char(' ')?;
+    let any = flow.match_.iter().all(|field| field.field == crate::matching::FieldId::COOKIE)
+        && flow.match_.tun_metadata().is_empty()
+        && flow.priority == DEFAULT_PRIORITY;
+    match raw {
+        Some(raw) => out.write_str(raw)?,
+        None => write_match(out, &flow.match_, flow.priority)?,
+    }
+    if raw.map_or(!any, |raw| !raw.is_empty()) {
+        out.write_char(' ')?;
+    }
+    if flow.cookie != 0 && flow.cookie != COOKIE_KEEP {
+        write!(out, "cookie:{:#x} ", flow.cookie)?;
+    }
+    if flow.cookie_mask != 0 {
+        write!(out, "cookie:{:#x}/{:#x} ", flow.cookie_value, flow.cookie_mask)?;
+    }
+    if flow.idle_timeout != 0 {
+        write!(out, "idle:{} ", flow.idle_timeout)?;
+    }
+    if flow.hard_timeout != 0 {
+        write!(out, "hard:{} ", flow.hard_timeout)?;
+    }
+    if raw.is_some() && flow.priority != DEFAULT_PRIORITY {
+        write!(out, "pri:{} ", flow.priority)?;
+    }
+    if flow.buffer_id != NO_BUFFER {
+        write!(out, "buf:{:#x} ", flow.buffer_id)?;
+    }
+    if flow.out_port != Port::NONE {
+        out.write_str("out_port:")?;
+        write_port(&mut &mut *out, flow.out_port)?;
+        out.write_char(' ')?;
+    }
+    write_flags(out, flow.flags)?;
+    out.write_str("actions=")?;
+    write_actions(out, &flow.actions)
+}
+
+fn write_flags(out: &mut dyn Write, flags: u16) -> fmt::Result {
+    if flags & flow_flags::SEND_FLOW_REM != 0 {
+        out.write_str("send_flow_rem ")?;
+    }
+    if flags & flow_flags::CHECK_OVERLAP != 0 {
+        out.write_str("check_overlap ")?;
+    }
+    Ok(())
+}
+
+/// The flow in the syntax that [`FlowMod::from_str`] and `ovs-ofctl` read, with the command first
+/// unless it is an add: `table=1,priority=100,tcp,tp_dst=80,actions=drop`.
+///
+/// The buffer id has no place in it.
+#[must_use]
+pub fn flow_line(flow: &FlowMod) -> String {
+    let mut line = String::new();
+    // Writing to a string cannot fail.
+    let written = write_flow_line(&mut line, flow);
+    debug_assert!(written.is_ok());
+    line
+}
+
+fn write_flow_line(out: &mut String, flow: &FlowMod) -> fmt::Result {
+    let strict = [FlowModCommand::MODIFY_STRICT, FlowModCommand::DELETE_STRICT];
+    let deletes = [FlowModCommand::DELETE, FlowModCommand::DELETE_STRICT].contains(&flow.command);
+    out.write_str(match flow.command {
+        FlowModCommand::MODIFY => "modify ",
+        FlowModCommand::MODIFY_STRICT => "modify_strict ",
+        FlowModCommand::DELETE => "delete ",
+        FlowModCommand::DELETE_STRICT => "delete_strict ",
+        _ => "",
+    })?;
+    if flow.table != TABLE_ALL {
+        write!(out, "table={},", flow.table)?;
+    }
+    if !deletes && flow.cookie != 0 && flow.cookie != COOKIE_KEEP {
+        write!(out, "cookie={:#x},", flow.cookie)?;
+    }
+    if flow.cookie_mask != 0 {
+        write!(out, "cookie={:#x}/{:#x},", flow.cookie_value, flow.cookie_mask)?;
+    }
+    if !deletes {
+        if flow.idle_timeout != 0 {
+            write!(out, "idle_timeout={},", flow.idle_timeout)?;
+        }
+        if flow.hard_timeout != 0 {
+            write!(out, "hard_timeout={},", flow.hard_timeout)?;
+        }
+        for (flag, name) in FLAGS {
+            if flow.flags & flag != 0 {
+                write!(out, "{name},")?;
+            }
+        }
+    }
+    if flow.out_port != Port::NONE && deletes {
+        out.write_str("out_port=")?;
+        write_port(out, flow.out_port)?;
+        out.write_char(',')?;
+    }
+    let ordered = !deletes || strict.contains(&flow.command);
+    let priority = if ordered { flow.priority } else { DEFAULT_PRIORITY };
+    let before = out.len();
+    write_match(out, &flow.match_, priority)?;
+    if deletes {
+        let end = out.trim_end_matches(',').len();
+        out.truncate(end);
+        return Ok(());
+    }
+    if out.len() > before {
+        out.write_char(',')?;
+    }
+    out.write_str("actions=")?;
+    write_actions(out, &flow.actions)
+}
+
+const FLAGS: [(u16, &str); 2] = [
+    (flow_flags::SEND_FLOW_REM, "send_flow_rem"),
+    (flow_flags::CHECK_OVERLAP, "check_overlap"),
+];
+
+impl fmt::Display for FlowStats {
+    /// As in a flow dump, without the leading space: `cookie=0x0, duration=1.5s, table=0, ...`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_flow_stats(f, self)
+    }
+}
+
+pub(crate) fn write_flow_stats(out: &mut dyn Write, flow: &FlowStats) -> fmt::Result {
+    write!(out, "cookie={:#x}, duration=", flow.cookie)?;
+    write_duration(out, flow.duration)?;
+    write!(out, ", table={}, ", flow.table)?;
+    for (name, count) in [("n_packets", flow.packets), ("n_bytes", flow.bytes)] {
+        match count {
+            u64::MAX => write!(out, "{name}=?, ")?,
+            count => write!(out, "{name}={count}, ")?,
+        }
+    }
+    if flow.idle_timeout != 0 {
+        write!(out, "idle_timeout={}, ", flow.idle_timeout)?;
+    }
+    if flow.hard_timeout != 0 {
+        write!(out, "hard_timeout={}, ", flow.hard_timeout)?;
+    }
+    if let Some(age) = flow.idle_age {
+        write!(out, "idle_age={age}, ")?;
+    }
+    if let Some(age) = flow.hard_age.filter(|age| u32::from(*age) != flow.duration.0) {
+        write!(out, "hard_age={age}, ")?;
+    }
+    write_match(out, &flow.match_, flow.priority)?;
+    if !flow.match_.is_empty() || flow.priority != DEFAULT_PRIORITY {
+        out.write_char(' ')?;
+    }
+    out.write_str("actions=")?;
+    write_actions(out, &flow.actions)
+}
+
+/// Seconds, with three decimals if that is exact, else as many as needed.
+pub(crate) fn write_duration(out: &mut dyn Write, (seconds, nanos): (u32, u32)) -> fmt::Result {
+    write!(out, "{seconds}")?;
+    if nanos > 0 && nanos % 1_000_000 == 0 {
+        write!(out, ".{:03}", nanos / 1_000_000)?;
+    } else if nanos > 0 {
+        let digits = format!("{nanos:09}");
+        write!(out, ".{}", digits.trim_end_matches('0'))?;
+    }
+    out.write_char('s')
+}
+
+pub(crate) fn write_flow_request(out: &mut dyn Write, request: &FlowStatsRequest) -> fmt::Result {
+    if request.table != TABLE_ALL {
+        write!(out, " table={}", request.table)?;
+    }
+    if request.out_port != Port::NONE {
+        out.write_str(" out_port=")?;
+        write_port(&mut &mut *out, request.out_port)?;
+    }
+    out.write_char(' ')?;
+    write_match(out, &request.match_, DEFAULT_PRIORITY)
+}
+
+impl FromStr for FlowMod {
+    type Err = TextError;
+
+    /// Reads a line of `ovs-ofctl` syntax: optionally a command (`add`, `modify`, `modify_strict`,
+    /// `delete`, `delete_strict`), flow properties and match fields in any order, and
+    /// `actions=` behind them. Lines of a flow dump are read too, their counters ignored.
+    ///
+    /// Without `table=` the table is [`TABLE_ALL`], as in `ovs-ofctl`: a switch puts an added flow
+    /// in table 0, and a modify or delete concerns every table. The form is the Nicira one.
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let line = Span::new(text).trim();
+        let end = line.text().find([',', ' ', '\t']).unwrap_or(line.text().len());
+        let (word, rest) = line.split_at(end);
+        let command = match word.text() {
+            "add" => FlowModCommand::ADD,
+            "modify" => FlowModCommand::MODIFY,
+            "modify_strict" => FlowModCommand::MODIFY_STRICT,
+            "delete" => FlowModCommand::DELETE,
+            "delete_strict" => FlowModCommand::DELETE_STRICT,
+            _ => return parse_flow(line, FlowModCommand::ADD),
+        };
+        parse_flow(rest, command)
+    }
+}
+
+/// Reads a flow for `command`, which `text` does not name.
+///
+/// # Errors
+/// What is wrong, and at which column.
+pub fn parse_flow_mod(text: &str, command: FlowModCommand) -> Result<FlowMod, TextError> {
+    parse_flow(Span::new(text), command)
+}
+
+fn parse_flow(line: Span<'_>, command: FlowModCommand) -> Result<FlowMod, TextError> {
+    let modifies = [FlowModCommand::MODIFY, FlowModCommand::MODIFY_STRICT].contains(&command);
+    let adds = command == FlowModCommand::ADD || modifies;
+    let mut flow = FlowMod {
+        form: FlowModForm::Nx,
+        command,
+        table: TABLE_ALL,
+        cookie: if modifies { COOKIE_KEEP } else { 0 },
+        ..FlowMod::default()
+    };
+    let (mut head, actions) = split_actions(line);
+    let mut matching = MatchBuilder::default();
+    while let Some((key, value)) = head.next_pair() {
+        if !parse_property(&mut flow, key, value)? && !matching.take(key, value)? {
+            return Err(key.error(format!("{:?} is not a match field", key.text())));
+        }
+    }
+    if modifies && flow.cookie_mask == 0 && flow.cookie == COOKIE_KEEP {
+        // A modify that matches nothing adds the flow, with this cookie.
+        flow.cookie = 0;
+    }
+    flow.match_ = matching.finish();
+    match actions {
+        Some(actions) if adds => {
+            flow.actions = parse_actions(actions)?;
+            check_actions(&flow.actions, &flow.match_, actions)?;
+        }
+        None if adds => {
+            let (_, end) = line.split_at(line.text().len());
+            return Err(end.error("actions= is missing"));
+        }
+        Some(actions) => return Err(actions.error("a delete has no actions")),
+        None => {}
+    }
+    Ok(flow)
+}
+
+fn check_actions(
+    actions: &ActionList,
+    matching: &crate::matching::Match,
+    span: Span<'_>,
+) -> Result<(), TextError> {
+    let checked = actions.check(matching);
+    checked.map_err(|code| span.error(format!("actions do not fit the match ({code})")))
+}
+
+/// What stands before `actions=` (or `action=`) and after it.
+fn split_actions(line: Span<'_>) -> (Span<'_>, Option<Span<'_>>) {
+    let Some(at) = line.text().find("action") else { return (line, None) };
+    let (head, tail) = line.split_at(at);
+    match tail.split_once("=") {
+        Some((_, actions)) => (head, Some(actions)),
+        None => (line, None),
+    }
+}
+
+/// Whether `key` was a property of the flow, now set.
+fn parse_property(
+    flow: &mut FlowMod,
+    key: Span<'_>,
+    value: Span<'_>,
+) -> Result<bool, TextError> {
+    let deletes = [FlowModCommand::DELETE, FlowModCommand::DELETE_STRICT].contains(&flow.command);
+    match key.text() {
+        "table" => flow.table = value.u8("a table")?,
+        "priority" if flow.command != FlowModCommand::DELETE => {
+            flow.priority = value.u16("a priority")?;
+        }
+        "idle_timeout" if !deletes => flow.idle_timeout = value.u16("a timeout")?,
+        "hard_timeout" if !deletes => flow.hard_timeout = value.u16("a timeout")?,
+        "send_flow_rem" if !deletes => flow.flags |= flow_flags::SEND_FLOW_REM,
+        "check_overlap" if !deletes => flow.flags |= flow_flags::CHECK_OVERLAP,
+        "reset_counts" | "no_packet_counts" | "no_byte_counts" | "importance" if !deletes => {
+            return Err(key.error(format!("OpenFlow 1.0 has no {}", key.text())));
+        }
+        "out_port" if deletes => flow.out_port = parse_port(value)?,
+        "cookie" => parse_cookie(flow, value)?,
+        "duration" | "n_packets" | "n_bytes" | "idle_age" | "hard_age" | "no_readonly_table"
+        | "allow_hidden_fields" => {}
+        "priority" | "idle_timeout" | "hard_timeout" | "send_flow_rem" | "check_overlap"
+        | "out_port" => {
+            return Err(key.error(format!("{} has no meaning here", key.text())));
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// `VALUE` sets the cookie, `VALUE/MASK` restricts the operation to flows that have it.
+fn parse_cookie(flow: &mut FlowMod, value: Span<'_>) -> Result<(), TextError> {
+    let deletes = [FlowModCommand::DELETE, FlowModCommand::DELETE_STRICT].contains(&flow.command);
+    match value.split_once("/") {
+        Some((_, mask)) if flow.command == FlowModCommand::ADD => {
+            Err(mask.error("an added flow cannot be restricted to a cookie"))
+        }
+        Some((cookie, mask)) => {
+            flow.cookie_value = cookie.u64("a cookie")?;
+            flow.cookie_mask = mask.u64("a cookie mask")?;
+            flow.cookie_value &= flow.cookie_mask;
+            Ok(())
+        }
+        None if deletes => {
+            Err(value.error("a delete cannot set the cookie; to restrict it write COOKIE/-1"))
+        }
+        None => {
+            flow.cookie = value.u64("a cookie")?;
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_back() {
+        let lines = [
+            "table=60,priority=100,ct_state=+trk,in_port=5,\
+             actions=ct(commit,zone=NXM_NX_REG6[0..15]),resubmit(,94)",
+            "actions=drop",
+            "cookie=0x5,idle_timeout=10,send_flow_rem,tcp6,ipv6_src=fe80::/10,tp_dst=0x50/0xfff0,\
+             actions=output:1,CONTROLLER:65535",
+            "delete table=3,cookie=0x10/0xff,out_port=LOCAL,arp,arp_spa=10.0.0.0/8",
+            "delete_strict priority=7,udp,tp_src=53",
+            "delete ",
+            "modify_strict table=0,in_port=LOCAL,actions=NORMAL",
+        ];
+        for line in lines {
+            let flow: FlowMod = line.parse().unwrap_or_else(|error: TextError| {
+                panic!("{}", error.pointing_into(line));
+            });
+            assert_eq!(flow_line(&flow).trim(), line.trim());
+        }
+    }
+
+    #[test]
+    fn errors_point_at_the_column() {
+        let column = |text: &str| text.parse::<FlowMod>().unwrap_err().offset() + 1;
+        assert_eq!(column("tcp,nw_src=10.0.0.300,actions=drop"), 12);
+        assert_eq!(column("tcp,bogus=1,actions=drop"), 5);
+        assert_eq!(column("tcp,actions=output:1,bogus"), 22);
+        assert_eq!(column("tcp,actions=ct(commit,bogus)"), 23);
+        assert_eq!(column("priority=70000,actions=drop"), 10);
+        assert_eq!(column("tcp"), 4);
+        assert_eq!(column("delete priority=3"), 8);
+    }
+
+    #[test]
+    fn dumped_lines_are_read() {
+        let line = " cookie=0x7, duration=1.5s, table=3, n_packets=0, n_bytes=0, idle_age=1, \
+                    priority=5,udp,tp_dst=53 actions=output:2";
+        let flow: FlowMod = line.parse().unwrap();
+        assert_eq!(flow_line(&flow), "table=3,cookie=0x7,priority=5,udp,tp_dst=53,actions=output:2");
+    }
+}
