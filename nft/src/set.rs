@@ -238,7 +238,7 @@ impl Set {
 
     /// The same as a verdict map.
     #[must_use]
-    pub fn to_verdicts(self) -> Self {
+    pub fn into_verdict_map(self) -> Self {
         Self {
             data_type: Some(DataType::VERDICT_WIRE),
             data_len: Some(16),
@@ -248,7 +248,7 @@ impl Set {
 
     /// The same as a map to values of a type.
     #[must_use]
-    pub fn to_values(self, data: DataType) -> Self {
+    pub fn into_map(self, data: DataType) -> Self {
         Self {
             data_type: Some(data),
             data_len: data.length().or(Some(4)),

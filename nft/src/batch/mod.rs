@@ -206,8 +206,14 @@ impl Batch {
     }
 
     /// Adds elements to a named set, in as many messages as their size needs. Existing equal
-    /// elements are no error.
-    pub fn add_elements(&mut self, family: Family, table: &Name, set: &Name, list: &[Element]) {
+    /// elements are no error. Returns the number of messages.
+    pub fn add_elements(
+        &mut self,
+        family: Family,
+        table: &Name,
+        set: &Name,
+        list: &[Element],
+    ) -> usize {
         let flags = Flags::CREATE;
         self.elements(
             Op::NEW_SETELEM,
@@ -219,18 +225,25 @@ impl Batch {
                 id: None,
             },
             list,
-        );
+        )
     }
 
-    /// Deletes elements of a named set; absent ones are an error.
-    pub fn delete_elements(&mut self, family: Family, table: &Name, set: &Name, list: &[Element]) {
+    /// Deletes elements of a named set; absent ones are an error. Returns the number
+    /// of messages.
+    pub fn delete_elements(
+        &mut self,
+        family: Family,
+        table: &Name,
+        set: &Name,
+        list: &[Element],
+    ) -> usize {
         let target = ElementTarget {
             table,
             set,
             id: None,
         };
         let keys: Vec<Element> = list.iter().map(Element::to_delete).collect();
-        self.elements(Op::DEL_SETELEM, family, Flags::default(), &target, &keys);
+        self.elements(Op::DEL_SETELEM, family, Flags::default(), &target, &keys)
     }
 
     /// Deletes all elements of a named set.
@@ -250,7 +263,8 @@ impl Batch {
         flags: Flags,
         target: &ElementTarget<'_>,
         list: &[Element],
-    ) {
+    ) -> usize {
+        let before = self.len();
         let kind = u16::from_be_bytes([SUBSYSTEM, op.0]);
         let header = Header {
             kind,
@@ -282,6 +296,7 @@ impl Batch {
                 });
             });
         }
+        self.len().saturating_sub(before)
     }
 
     /// Creates an object, or updates it where the kernel can.

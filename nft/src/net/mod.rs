@@ -7,11 +7,13 @@
 mod asynchronous;
 mod blocking;
 mod channel;
+mod conntrack;
 mod error;
 mod events;
 
 pub use asynchronous::AsyncClient;
 pub use blocking::Client;
 pub use channel::Channel;
+pub use conntrack::{ConntrackClient, DeleteFilters};
 pub use error::NetError;
 pub use events::{AsyncEvents, Events};

@@ -2,5 +2,7 @@
 //! and `ip`; what is missing fails the test and says what to install.
 
 mod batch;
+mod conntrack;
 mod expressions;
 mod namespace;
+mod ruleset;

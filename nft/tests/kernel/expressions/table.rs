@@ -219,7 +219,7 @@ pub fn cases() -> Vec<Case> {
         vmap("verdicts", R1)]));
     case!(INET, "", "iifname vmap { \"a\" : accept, \"b\" : jump other }",
         { let set = Set::new("t", "",
-        &[DataType::IFNAME]).to_verdicts(); with_set(vec![meta(MetaKey::IIFNAME, R1)], set,
+        &[DataType::IFNAME]).into_verdict_map(); with_set(vec![meta(MetaKey::IIFNAME, R1)], set,
         vec![Element::pair(ifname("a"), Verdict::ACCEPT), Element::pair(ifname("b"),
         Verdict::jump("other"))], Some(Register::VERDICT), vec![]) });
     case!(INET, "", "meta cpu 1", rule(vec![meta(MetaKey::CPU, R1), eq(1_u32.to_ne_bytes())]));
@@ -233,7 +233,7 @@ pub fn cases() -> Vec<Case> {
         vec![drop()]]));
     case!(INET, "", "ct state vmap { established : accept, invalid : drop }",
         { let set = Set::new("t", "",
-        &[DataType::CT_STATE]).to_verdicts(); with_set(vec![ct(CtKey::STATE, R1)], set,
+        &[DataType::CT_STATE]).into_verdict_map(); with_set(vec![ct(CtKey::STATE, R1)], set,
         vec![Element::pair(2_u32.to_ne_bytes(), Verdict::ACCEPT),
         Element::pair(1_u32.to_ne_bytes(), Verdict::DROP)], Some(Register::VERDICT), vec![]) });
     case!(INET, "", "ct mark 5", rule(vec![ct(CtKey::MARK, R1), eq(5_u32.to_ne_bytes())]));
