@@ -1,11 +1,14 @@
 //! `vifd db`: the control plane by hand.
 //!
 //! Arguments in, one transaction, a table for people or JSON for programs out. All rules live in
-//! [`store::edit`](crate::store::edit). Held by `tests/db_cli.rs` and the tests of `store::edit`.
+//! [`store::edit`](crate::store::edit). Held by `tests.rs` beside this file and by the tests of `store::edit`.
 
 mod args;
 mod format;
 mod table;
+
+#[cfg(test)]
+mod tests;
 
 pub use args::{DbArgs, DbCommand};
 
@@ -84,14 +87,7 @@ impl From<Error> for Failure {
 
 /// Carries the command out. Warnings go to stderr, the answer to stdout.
 pub fn run(args: DbArgs) -> Result<ExitCode, Error> {
-    let url: DatabaseUrl = database(&args)?.parse().map_err(Error::Store)?;
-    let mut stdout = std::io::stdout().lock();
-    let mut out = Out {
-        json: args.json,
-        to: &mut stdout,
-    };
-    let done = execute(&url, args.command, &mut out);
-    match done {
+    match answer(args, &mut std::io::stdout().lock()) {
         // Whoever reads the answer has seen enough (`| head`).
         Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             Ok(ExitCode::SUCCESS)
@@ -99,6 +95,18 @@ pub fn run(args: DbArgs) -> Result<ExitCode, Error> {
         Err(error) => Err(error),
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn answer(args: DbArgs, to: &mut dyn Write) -> Result<(), Error> {
+    let url: DatabaseUrl = database(&args)?.parse().map_err(Error::Store)?;
+    execute(
+        &url,
+        args.command,
+        &mut Out {
+            json: args.json,
+            to,
+        },
+    )
 }
 
 fn database(args: &DbArgs) -> Result<String, Error> {
