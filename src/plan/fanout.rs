@@ -269,7 +269,9 @@ impl Planner {
             return;
         }
         self.started = true;
-        let mut remembered: Vec<PortFact> = self.int_ports().filter(|p| p.hint.is_some()).cloned().collect();
+        // What a dead port remembers is no longer true.
+        let lives = |p: &&PortFact| p.hint.as_ref().is_some_and(|hint| p.tag == Some(hint.tag));
+        let mut remembered: Vec<PortFact> = self.int_ports().filter(lives).cloned().collect();
         remembered.sort_by(|a, b| a.name.cmp(&b.name));
         for hint in remembered.iter().filter_map(|p| p.hint.as_ref()) {
             self.vlans.remember(hint);
@@ -425,13 +427,14 @@ impl Planner {
                 .map(values::port_row),
             RowKey::Vif(name) => self.observed.port(name).and_then(values::vif_row),
         };
-        if self.rows.contains(key) || matches!(key, RowKey::Port(_)) {
+        // Only vifd's own ports are known without being wanted: they alone are ever deleted.
+        if self.rows.want(key).is_some() || matches!(key, RowKey::Port(_)) {
             self.rows.observe(key, have);
         }
     }
 
     pub(super) fn observe_link(&mut self, name: &Arc<str>) {
-        if self.links.contains(name) {
+        if self.links.want(name).is_some() {
             let have = self.observed.link(name).map(|l| crate::ops::link::LinkState { mtu: l.mtu, up: l.up });
             self.links.observe(name, have);
         }

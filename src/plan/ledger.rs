@@ -38,6 +38,8 @@ enum Have<V> {
 
 #[derive(Clone, Debug)]
 struct Failure {
+    /// Not tried again before its time.
+    waiting: bool,
     attempts: u32,
     reason: Arc<str>,
 }
@@ -50,6 +52,8 @@ struct Entry<V> {
     queued: bool,
     in_flight: bool,
     counted: bool,
+    /// Given up while under way: what the batch leaves is nobody's.
+    forgotten: bool,
     failure: Option<Failure>,
 }
 
@@ -62,6 +66,7 @@ impl<V: Value> Entry<V> {
             queued: false,
             in_flight: false,
             counted: false,
+            forgotten: false,
             failure: None,
         }
     }
@@ -210,6 +215,7 @@ where
         self.update(key, |entry| {
             entry.cell = Some(cell.clone());
             entry.want = Some(value);
+            entry.forgotten = false;
             entry.failure = None;
         });
         Ok(())
@@ -231,6 +237,7 @@ where
             self.update(key, |entry| {
                 entry.want = None;
                 entry.have = Have::Is(None);
+                entry.forgotten = true;
                 entry.failure = None;
             });
         }
@@ -328,6 +335,9 @@ where
                 && !entry.is_settled()
             {
                 entry.queued = true;
+                if let Some(failure) = &mut entry.failure {
+                    failure.waiting = false;
+                }
                 self.queue.push_back(key);
             }
         }
@@ -404,7 +414,7 @@ where
         self.update(key, |entry| {
             entry.in_flight = false;
             if learns == Learns::FromAcks {
-                entry.have = Have::Is(sent.clone());
+                entry.have = Have::Is(sent.clone().filter(|_| !entry.forgotten));
                 entry.failure = None;
             }
         });
@@ -419,7 +429,7 @@ where
         self.update(key, |entry| {
             entry.in_flight = false;
             attempts = entry.failure.as_ref().map_or(0, |f| f.attempts) + 1;
-            entry.failure = Some(Failure { attempts, reason });
+            entry.failure = Some(Failure { waiting: true, attempts, reason });
         });
         let delay = FIRST_RETRY_MS.checked_shl(attempts.min(16) - 1).unwrap_or(LAST_RETRY_MS).min(LAST_RETRY_MS);
         self.next_retry += 1;
@@ -472,7 +482,7 @@ where
             }
             return;
         }
-        if entry.queued || entry.in_flight || entry.failure.is_some() {
+        if entry.queued || entry.in_flight || entry.failure.as_ref().is_some_and(|f| f.waiting) {
             return;
         }
         if entry.want.is_none() && !self.may_delete {

@@ -132,6 +132,7 @@ pub struct Planner {
     reports: Ledger<PortId, PortReport>,
     applying: FxHashMap<Arc<str>, i64>,
     to_apply: VecDeque<(i64, Arc<str>)>,
+    misreported: FxHashSet<PortId>,
     started: bool,
     settled_in: bool,
     next_batch: u64,
@@ -165,6 +166,7 @@ impl Planner {
             reports: Ledger::new(Learns::FromAcks, REPORT_BATCH),
             applying: FxHashMap::default(),
             to_apply: VecDeque::new(),
+            misreported: FxHashSet::default(),
             started: false,
             settled_in: false,
             next_batch: 1,
@@ -293,8 +295,20 @@ impl Planner {
                 self.links.finish(id, outcome, now.mono_ms);
             }
             Target::Reports => {
+                self.note_misreported();
                 self.reports.finish(id, outcome, now.mono_ms);
             }
+        }
+    }
+
+    /// A report that was under way when its port went may have met a new port of the same id: that one has to be told
+    /// again what it is.
+    fn note_misreported(&mut self) {
+        let stray = |id: &PortId| self.reports.want(id).is_none() && self.desired.port(*id).is_some();
+        let stray: Vec<PortId> = self.reports.in_flight().map(|(id, _)| *id).filter(stray).collect();
+        for id in stray {
+            self.misreported.insert(id);
+            self.mark(CellId::new(cell::Key::Port(id), Facet::Report));
         }
     }
 
@@ -379,6 +393,7 @@ impl Planner {
             standing,
             applying: &self.applying,
             reports: &self.reports,
+            misreported: &self.misreported,
         }
     }
 
@@ -496,6 +511,7 @@ impl Planner {
             }
             (ItemKey::Report(id), Item::Report(report)) => {
                 let first = !self.reports.contains(id);
+                self.misreported.remove(id);
                 self.reports.set(id, cell, report)?;
                 if first && let Some(port) = self.desired.port(*id) {
                     self.reports.observe(id, Some(values::shown(port)));

@@ -8,7 +8,7 @@ mod tunnel;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cell::{CellId, CellState, Facet, Key, Need, SegKey};
 use super::config::PlanConfig;
@@ -117,6 +117,8 @@ pub struct View<'a> {
     pub applying: &'a FxHashMap<Arc<str>, i64>,
     /// What the control plane was or will be told.
     pub reports: &'a Ledger<PortId, PortReport>,
+    /// Ports whose row may carry a report that was meant for an earlier port of the same id.
+    pub misreported: &'a FxHashSet<PortId>,
 }
 
 impl View<'_> {

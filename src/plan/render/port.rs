@@ -218,7 +218,9 @@ pub fn report(view: &View<'_>, id: PortId) -> Rendered {
     let Some(vif) = vif(view, id) else {
         return match port.status {
             // Never wired, in this life or an earlier one.
-            PortStatus::Build if view.reports.want(&id).is_none() => Rendered::held(Need::Vif),
+            PortStatus::Build if view.reports.want(&id).is_none() && !view.misreported.contains(&id) => {
+                Rendered::held(Need::Vif)
+            }
             _ => is(PortStatus::Down, Need::Vif),
         };
     };

@@ -335,8 +335,12 @@ impl World {
             }
             Items::Links(_) => {}
             Items::Reports(reports) => {
-                for report in reports {
-                    self.report(report);
+                for (at, report) in reports.iter().enumerate() {
+                    if self.deltas.contains_key(&format!("3 {}", report.port)) {
+                        self.report(report);
+                    } else {
+                        refused.push((at, Arc::from("no such port")));
+                    }
                 }
             }
         }
