@@ -16,7 +16,7 @@ use crate::json::{Json, Str};
 use crate::monitor::{Method, TableMonitor};
 use crate::op::Transaction;
 use crate::replica::{IndexSpec, Replica, RowChange};
-use crate::schema::DatabaseSchema;
+use crate::schema::{CheckError, DatabaseSchema, check_transaction};
 use crate::uuid::Uuid;
 use core::fmt;
 use core::time::Duration;
@@ -86,6 +86,26 @@ pub enum Outcome {
     /// The connection was lost first. A transaction may or may not have been committed.
     Lost,
 }
+
+/// Why a transaction is not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// The server would refuse it whatever the data.
+    Check(CheckError),
+    /// The connection does not take it.
+    Refused(Refused),
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check(error) => error.fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for NotSent {}
 
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,14 +279,19 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// Sends a transaction; the outcome arrives as [`Event::Reply`].
+    /// Checks a transaction against the schema and sends it; the outcome arrives as
+    /// [`Event::Reply`]. Before the schema is known nothing is checked.
     pub fn transact(
         &mut self,
         transaction: &Transaction,
         deadline: Option<Duration>,
-    ) -> Result<RequestId, Refused> {
+    ) -> Result<RequestId, NotSent> {
+        if let Some(schema) = &self.schema {
+            check_transaction(schema, transaction).map_err(NotSent::Check)?;
+        }
         let params = transaction.to_params(&self.config.database);
         self.request("transact", &params, deadline)
+            .map_err(NotSent::Refused)
     }
 
     /// Sends any request; the outcome arrives as [`Event::Reply`].

@@ -8,7 +8,8 @@ use crate::error::DecodeError;
 use crate::json::{Json, Str};
 use crate::monitor::TableMonitor;
 use crate::op::{Results, ServerError, TransactError, Transaction, decode_results};
-use crate::session::{Counters, Event, Outcome};
+use crate::schema::CheckError;
+use crate::session::{Counters, Event, NotSent, Outcome};
 use core::fmt;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,8 +44,10 @@ pub enum Error {
     Server(ServerError),
     /// The reply makes no sense.
     Decode(DecodeError),
-    /// It was not sent.
+    /// It was not sent: the connection does not take it.
     Refused(Refused),
+    /// It was not sent: the schema forbids it.
+    Check(CheckError),
     /// The deadline passed after it was sent: a transaction may or may not have been committed.
     Expired,
     /// The connection was lost after it was sent: a transaction may or may not have been
@@ -69,6 +72,7 @@ impl fmt::Display for Error {
             Self::Server(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
             Self::Refused(refused) => refused.fmt(f),
+            Self::Check(error) => error.fmt(f),
             Self::Expired => f.write_str("no reply in time"),
             Self::Lost => f.write_str("connection lost before the reply"),
             Self::Busy => f.write_str("not sent in time"),
@@ -232,7 +236,8 @@ impl Client {
             Ok(Ok(Outcome::Error(json))) => Err(Error::Server(ServerError::decode(&json, None))),
             Ok(Ok(Outcome::Expired)) => Err(Error::Expired),
             Ok(Ok(Outcome::Lost)) => Err(Error::Lost),
-            Ok(Err(refused)) => Err(Error::Refused(refused)),
+            Ok(Err(NotSent::Refused(refused))) => Err(Error::Refused(refused)),
+            Ok(Err(NotSent::Check(error))) => Err(Error::Check(error)),
             Err(_) => Err(Error::Closed),
         }
     }

@@ -7,7 +7,7 @@ use crate::conn::{Refused, RequestId};
 use crate::json::{Json, Str};
 use crate::monitor::TableMonitor;
 use crate::op::Transaction;
-use crate::session::{Event, Outcome, Reason, Session};
+use crate::session::{Event, NotSent, Outcome, Reason, Session};
 use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
 /// What a caller gets for a request.
-pub(super) type Reply = Result<Outcome, Refused>;
+pub(super) type Reply = Result<Outcome, NotSent>;
 
 /// What callers ask of the thread.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl Driver<'_> {
         match command {
             None => self.open = false,
             Some(Command::Transact { reply, .. } | Command::Request { reply, .. }) => {
-                drop(reply.send(Err(Refused::NotConnected)));
+                drop(reply.send(Err(NotSent::Refused(Refused::NotConnected))));
             }
             Some(command) => self.command(command),
         }
@@ -231,7 +231,7 @@ impl Driver<'_> {
             } => {
                 let deadline = deadline.saturating_duration_since(self.epoch);
                 let sent = self.session.request(&method, &params, Some(deadline));
-                self.expect(sent, reply);
+                self.expect(sent.map_err(NotSent::Refused), reply);
             }
             Command::Lock { lock, steal: false } => self.session.lock(lock, now),
             Command::Lock { lock, steal: true } => self.session.steal(lock, now),
@@ -241,10 +241,10 @@ impl Driver<'_> {
         }
     }
 
-    fn expect(&mut self, sent: Result<RequestId, Refused>, reply: oneshot::Sender<Reply>) {
+    fn expect(&mut self, sent: Result<RequestId, NotSent>, reply: oneshot::Sender<Reply>) {
         match sent {
             Ok(id) => drop(self.replies.insert(id, reply)),
-            Err(refused) => drop(reply.send(Err(refused))),
+            Err(why) => drop(reply.send(Err(why))),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Column types (RFC 7047 §3.2 `<type>`, `<base-type>`, `<atomic-type>`) and their constraints.
 
 use crate::error::{DecodeError, Fault};
+use crate::json::text::has_stray_bytes;
 use crate::json::{Json, Object, Str};
 use crate::uuid::Uuid;
 use crate::value::{Atom, Datum, Map, Real, Set};
@@ -205,7 +206,8 @@ fn set(out: &mut Object, name: &'static str, value: Option<Json>) {
 
 /// The server stores only UTF-8, although it passes other bytes through elsewhere.
 fn check_utf8(s: &str) -> Result<(), DecodeError> {
-    if crate::json::text::has_stray_bytes(s) {
+    let text = crate::json::text::encode;
+    if has_stray_bytes(s) && core::str::from_utf8(&text(s)).is_err() {
         return Err(DecodeError::new("atom", Fault::Constraint("not UTF-8")));
     }
     Ok(())

@@ -86,9 +86,11 @@ impl Session {
         let known = |monitor: &TableMonitor| {
             let table = schema.table(&monitor.table)?;
             let mut monitor = monitor.clone();
-            if let Some(columns) = &mut monitor.columns {
-                columns.retain(|c| table.column(c).is_some());
-            }
+            // Left to itself the server would add `_version` to "all columns".
+            let all = || table.columns.keys().cloned().collect();
+            let mut columns = monitor.columns.take().unwrap_or_else(all);
+            columns.retain(|c| table.column(c).is_some());
+            monitor.columns = Some(columns);
             Some(monitor)
         };
         self.config.monitors.iter().filter_map(known).collect()

@@ -5,6 +5,7 @@
 
 use super::{Atom, Datum, Map, Real};
 use crate::error::{DecodeError, Fault};
+use crate::json::text::encode;
 use crate::json::{Json, format_real, parse, write_string};
 use crate::schema::{AtomicType, BaseType, ColumnType};
 use crate::uuid::Uuid;
@@ -157,7 +158,7 @@ fn read_integers(text: &str) -> Option<AtomOrRange> {
 
 fn unquote(text: &str) -> Result<Atom, DecodeError> {
     const QUOTES: DecodeError = DecodeError::expected("string", "balanced quotes");
-    let json = parse(format!("[{text}]").as_bytes()).map_err(|_| QUOTES)?;
+    let json = parse(&encode(&format!("[{text}]"))).map_err(|_| QUOTES)?;
     match json.as_array() {
         Some([Json::String(s)]) => Ok(Atom::String(s.clone())),
         _ => Err(QUOTES),
