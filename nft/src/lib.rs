@@ -30,6 +30,7 @@ pub mod name;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod object;
+pub mod probe;
 pub mod rule;
 pub mod ruleset;
 pub mod saved;
@@ -40,3 +41,4 @@ pub mod text;
 pub mod trace;
 pub mod userdata;
 pub mod wire;
+pub mod wrapped;

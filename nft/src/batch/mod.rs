@@ -414,6 +414,16 @@ impl Batch {
         id
     }
 
+    /// The bytes of a trial: without an end message the kernel checks everything and applies
+    /// nothing. It then reports success or the errors as for a batch.
+    pub fn encode_trial(self) -> Result<Encoded, TooLong> {
+        let mut encoded = self.encode(None)?;
+        if let Some(end) = encoded.starts.last() {
+            encoded.bytes.truncate(*end);
+        }
+        Ok(encoded)
+    }
+
     /// The bytes to send. `expected` makes the kernel refuse the batch unless the ruleset is at
     /// that generation.
     pub fn encode(self, expected: Option<u32>) -> Result<Encoded, TooLong> {

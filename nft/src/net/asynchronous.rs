@@ -10,6 +10,7 @@ use super::error::{NetError, committed, dumped, generation};
 use crate::batch::Batch;
 use crate::conn::{Connection, Dump, Outcome, Request};
 use crate::message::Message;
+use crate::probe::{Features, Probe};
 use crate::ruleset::Ruleset;
 use crate::snapshot::{Next, Picture, Scope, Snapshot};
 
@@ -134,6 +135,15 @@ impl AsyncClient {
                 Next::Done(result) => return Ok(result?),
             }
         }
+    }
+
+    /// See [`super::Client::probe`].
+    pub async fn probe(&mut self) -> io::Result<Features> {
+        let mut probe = Probe::new();
+        while let Some(request) = probe.request() {
+            probe.handle(self.run(request).await?);
+        }
+        Ok(probe.finish())
     }
 
     /// See [`super::Client::transact`].

@@ -11,6 +11,7 @@ use super::error::{NetError, committed, dumped, generation};
 use crate::batch::Batch;
 use crate::conn::{Connection, Dump, Outcome, Request};
 use crate::message::Message;
+use crate::probe::{Features, Probe};
 use crate::ruleset::Ruleset;
 use crate::snapshot::{Next, Picture, Scope, Snapshot};
 
@@ -127,6 +128,15 @@ impl Client {
                 Next::Done(result) => return Ok(result?),
             }
         }
+    }
+
+    /// What the kernel can do. Nothing is changed.
+    pub fn probe(&mut self) -> io::Result<Features> {
+        let mut probe = Probe::new();
+        while let Some(request) = probe.request() {
+            probe.handle(self.run(request)?);
+        }
+        Ok(probe.finish())
     }
 
     /// Reads, plans and applies: `plan` turns a picture into a batch, which the kernel refuses if

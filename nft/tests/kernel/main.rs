@@ -5,4 +5,5 @@ mod batch;
 mod conntrack;
 mod expressions;
 mod namespace;
+mod probe;
 mod ruleset;
