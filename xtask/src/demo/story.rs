@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use testbed::probe::{ping, start_ping, start_udp};
-use testbed::{
-    Agent, AgentSettings, Database, FlowDump, Hypervisor, LocalVlans, PHYSICAL_NETWORK, PlugSpec,
-    PortRow, Scratch, Underlay, Vm,
-};
+use testbed::{FlowDump, Host, PHYSICAL_NETWORK, PlugSpec, PortRow, Site, Vm};
 
 use super::{Progress, table};
 
@@ -59,91 +56,77 @@ struct Guest {
     vm: Vm,
 }
 
-struct Host {
-    hypervisor: Hypervisor,
-    agent: Agent,
-    guests: Vec<Guest>,
-}
-
 /// Tells the whole story; an error if anything is not as it should be.
 pub fn tell(program: &Path, progress: &Progress) -> Result<()> {
-    let scratch = Scratch::new()?;
-    let underlay = Underlay::new()?;
-    let file = scratch.path().join("vifd.db");
-    let database = Database::create(program, &file)?;
-    progress.say("one SQLite database for the whole cluster");
+    let mut site = Site::new(program)?;
+    progress.say("one SQLite database for the whole site");
     for net in &NETS {
         let mtu = net.mtu.to_string();
         let mut options = net.options.to_vec();
         options.extend(["--mtu", &mtu]);
-        database.create_network(net.name, &options)?;
+        site.database.create_network(net.name, &options)?;
         let cidr = format!("10.{}.0.0/16", net.subnet);
-        database.json(&["subnet", "create", "--network", net.name, &cidr])?;
+        site.database
+            .json(&["subnet", "create", "--network", net.name, &cidr])?;
         progress.say(&format!(
             "network {:<6} {}  subnet {cidr}",
             net.name,
             net.options.join(" ")
         ));
     }
-
-    let mut hosts = Vec::new();
-    for (index, name) in (1u8..).zip(["hv1", "hv2"]) {
-        hosts.push(start_host(
-            program, &scratch, &underlay, &database, name, index, progress,
-        )?);
+    let mut guests = Vec::new();
+    for _ in 0..2 {
+        guests.push(start_host(&mut site, progress)?);
     }
-    plug(&hosts, &database, progress)?;
-    let rows = wait_active(&mut hosts, &database, progress)?;
-    connectivity(&hosts, progress)?;
-    isolation(&hosts, progress)?;
-    restart(&mut hosts, &database, progress)?;
-    let flows = hosts
+    plug(&site, &guests, progress)?;
+    let rows = wait_active(&mut site, progress)?;
+    connectivity(&guests, progress)?;
+    isolation(&guests, progress)?;
+    restart(&mut site, &guests, progress)?;
+    let names: Vec<String> = site
+        .hosts
+        .iter()
+        .map(|h| h.hypervisor.name().to_owned())
+        .collect();
+    let flows = site
+        .hosts
         .iter()
         .map(count_flows)
         .collect::<Result<Vec<usize>>>()?;
     println!();
-    table::print(
-        &rows,
-        &hosts
-            .iter()
-            .map(|h| h.hypervisor.name().to_owned())
-            .collect::<Vec<_>>(),
-        &flows,
-    );
+    table::print(&rows, &names, &flows);
     println!();
     progress.say(&format!("done in {:.1} s", progress.seconds()));
     Ok(())
 }
 
-fn start_host(
-    program: &Path,
-    scratch: &Scratch,
-    underlay: &Underlay,
-    database: &Database,
-    name: &str,
-    index: u8,
-    progress: &Progress,
-) -> Result<Host> {
-    let hypervisor = Hypervisor::start(scratch, underlay, name, index)?;
+/// Starts the next hypervisor and its agent, makes its ports in the database and their VMs.
+fn start_host(site: &mut Site, progress: &Progress) -> Result<Vec<Guest>> {
+    let host = site.add_host(|settings| settings)?;
+    let name = host.hypervisor.name().to_owned();
     progress.say(&format!(
         "{name}: network namespace, ovsdb-server, ovs-vswitchd, tunnel address {}",
-        hypervisor.tunnel_ip()
+        host.hypervisor.tunnel_ip()
     ));
-    let mut agent = Agent::start(&hypervisor, &AgentSettings::new(program, database.url()))?;
-    agent.wait_ready(LIMIT).with_context(|| agent.log())?;
-    progress.say(&format!("{name}: vifd runs, pid {}", agent.daemon()?.pid()));
+    host.start_agent()?;
+    host.wait_bridge()?;
+    progress.say(&format!(
+        "{name}: vifd runs, pid {}",
+        host.agent.daemon()?.pid()
+    ));
 
+    let index = u8::try_from(site.hosts.len())?;
     let mut ports = Vec::new();
     for n in 0..PORTS_PER_HOST {
         let net = n % NETS.len();
         let address = Ipv4Addr::new(10, NETS[net].subnet, index, u8::try_from(n + 1)?);
         let ip = address.to_string();
         let label = format!("{name}-{:02}", n + 1);
-        let options = ["--name", &label, "--ip", &ip, "--host", name];
+        let options = ["--name", &label, "--ip", &ip, "--host", &name];
         ports.push((
             net,
             address,
-            database.create_port(NETS[net].name, &options)?,
+            site.database.create_port(NETS[net].name, &options)?,
         ));
     }
     let specs: Vec<PlugSpec> = ports
@@ -155,7 +138,9 @@ fn start_host(
             mtu: NETS[*net].mtu,
         })
         .collect();
-    let vms = hypervisor.make_vms(&specs)?;
+    let vms = site.hosts[usize::from(index) - 1]
+        .hypervisor
+        .make_vms(&specs)?;
     let guests = ports
         .into_iter()
         .zip(vms)
@@ -164,21 +149,17 @@ fn start_host(
     progress.say(&format!(
         "{name}: {PORTS_PER_HOST} ports in the database, {PORTS_PER_HOST} VMs (namespaces)"
     ));
-    Ok(Host {
-        hypervisor,
-        agent,
-        guests,
-    })
+    Ok(guests)
 }
 
-fn plug(hosts: &[Host], database: &Database, progress: &Progress) -> Result<()> {
-    let statuses: Vec<String> = database.ports()?.into_iter().map(|p| p.status).collect();
+fn plug(site: &Site, guests: &[Vec<Guest>], progress: &Progress) -> Result<()> {
+    let rows = site.database.ports()?;
     ensure!(
-        statuses.iter().all(|s| s != "ACTIVE"),
+        rows.iter().all(|row| row.status != "ACTIVE"),
         "ports are ACTIVE before they are plugged"
     );
-    for host in hosts {
-        let taps: Vec<&Vm> = host.guests.iter().map(|g| &g.vm).collect();
+    for (host, guests) in site.hosts.iter().zip(guests) {
+        let taps: Vec<&Vm> = guests.iter().map(|g| &g.vm).collect();
         host.hypervisor.plug_no_wait(&taps)?;
     }
     progress.say(&format!(
@@ -187,15 +168,11 @@ fn plug(hosts: &[Host], database: &Database, progress: &Progress) -> Result<()> 
     Ok(())
 }
 
-fn wait_active(
-    hosts: &mut [Host],
-    database: &Database,
-    progress: &Progress,
-) -> Result<Vec<PortRow>> {
+fn wait_active(site: &mut Site, progress: &Progress) -> Result<Vec<PortRow>> {
     let deadline = Instant::now() + LIMIT;
     let mut shown = usize::MAX;
     loop {
-        let rows = database.ports()?;
+        let rows = site.database.ports()?;
         let n_active = rows.iter().filter(|row| row.status == "ACTIVE").count();
         if n_active != shown {
             progress.say(&format!("{n_active} of {} ports ACTIVE", rows.len()));
@@ -204,16 +181,14 @@ fn wait_active(
         if n_active == rows.len() {
             return Ok(rows);
         }
-        for host in &mut *hosts {
+        for host in &mut site.hosts {
             host.agent.check_running()?;
         }
         if Instant::now() > deadline {
             let mut why = String::new();
             for row in rows.iter().filter(|row| row.status != "ACTIVE").take(3) {
-                let host = hosts
-                    .iter()
-                    .find(|h| Some(h.hypervisor.name()) == row.host.as_deref());
-                if let Some(host) = host {
+                let of = |host: &&Host| Some(host.hypervisor.name()) == row.host.as_deref();
+                if let Some(host) = site.hosts.iter().find(of) {
                     why += &host
                         .agent
                         .command(&["port", "explain", &row.id])
@@ -226,15 +201,15 @@ fn wait_active(
     }
 }
 
-fn guest(host: &Host, net: usize, nth: usize) -> Result<&Guest> {
-    host.guests
+fn guest(guests: &[Guest], net: usize, nth: usize) -> Result<&Guest> {
+    guests
         .iter()
         .filter(|g| g.net == net)
         .nth(nth)
         .with_context(|| format!("no VM {nth} on network {}", NETS[net].name))
 }
 
-fn connectivity(hosts: &[Host], progress: &Progress) -> Result<()> {
+fn connectivity(hosts: &[Vec<Guest>], progress: &Progress) -> Result<()> {
     for (net, Net { name, .. }) in NETS.iter().enumerate() {
         let from = guest(&hosts[0], net, 0)?;
         for (host, nth, place) in [(0, 1, "same host"), (1, 0, "other host")] {
@@ -257,7 +232,7 @@ fn connectivity(hosts: &[Host], progress: &Progress) -> Result<()> {
 }
 
 /// Gives one VM of each network addresses of the others, so that only the switch keeps them apart.
-fn isolation(hosts: &[Host], progress: &Progress) -> Result<()> {
+fn isolation(hosts: &[Vec<Guest>], progress: &Progress) -> Result<()> {
     let wait = Duration::from_millis(400);
     let from = guest(&hosts[0], 0, 0)?;
     for net in [1, 2] {
@@ -287,40 +262,33 @@ fn isolation(hosts: &[Host], progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-fn dumps(host: &Host) -> Result<Vec<FlowDump>> {
-    let vlans = LocalVlans::read(&host.hypervisor.switch)?;
-    ["br-int", "br-tun", "br-ex"]
-        .iter()
-        .map(|bridge| FlowDump::read(&host.hypervisor.switch, bridge, &vlans))
-        .collect()
-}
-
-fn restart(hosts: &mut [Host], database: &Database, progress: &Progress) -> Result<()> {
-    let before = dumps(&hosts[0])?;
+fn restart(site: &mut Site, guests: &[Vec<Guest>], progress: &Progress) -> Result<()> {
+    site.hosts[0].wait_settled()?;
+    let (flows, ports) = (site.hosts[0].flows()?, site.hosts[0].ports()?);
     let mut probes = Vec::new();
     for (net, Net { name, .. }) in NETS.iter().enumerate() {
-        let (from, to) = (guest(&hosts[0], net, 0)?, guest(&hosts[1], net, 0)?);
+        let (from, to) = (guest(&guests[0], net, 0)?, guest(&guests[1], net, 0)?);
         let (a, b) = (from.vm.namespace(), to.vm.namespace());
-        probes.push((format!("{name} ping"), start_ping(a, to.address, PACE)?));
+        probes.push((format!("{name:<6} ping"), start_ping(a, to.address, PACE)?));
         probes.push((
-            format!("{name} UDP, every packet a new 5-tuple"),
+            format!("{name:<6} UDP, every packet a new 5-tuple"),
             start_udp(a, b, to.address, PACE)?,
         ));
     }
     progress.say("3 pings and 3 UDP streams, a packet every 10 ms each, while hv1's agent dies");
     std::thread::sleep(Duration::from_millis(500));
-    let old = hosts[0].agent.daemon()?.pid();
-    hosts[0].agent.kill()?;
+    let host = &mut site.hosts[0];
+    let old = host.agent.daemon()?.pid();
+    host.agent.kill()?;
     progress.say(&format!("hv1: SIGKILL to vifd, pid {old}"));
     std::thread::sleep(Duration::from_millis(1000));
     let start = Instant::now();
-    hosts[0].agent.run()?;
-    hosts[0].agent.wait_ready(LIMIT)?;
-    wait_settled(&hosts[0])?;
+    host.start_agent()?;
+    host.wait_settled()?;
     progress.say(&format!(
         "hv1: vifd restarted and settled in {:.0} ms, pid {}",
         start.elapsed().as_secs_f64() * 1e3,
-        hosts[0].agent.daemon()?.pid()
+        host.agent.daemon()?.pid()
     ));
     std::thread::sleep(Duration::from_millis(1000));
     for (name, probe) in probes {
@@ -333,31 +301,16 @@ fn restart(hosts: &mut [Host], database: &Database, progress: &Progress) -> Resu
             report.sent
         );
     }
-    let after = dumps(&hosts[0])?;
-    for (one, two) in before.iter().zip(&after) {
-        ensure!(
-            one == two,
-            "the restart changed flows:\n{}",
-            one.difference(two)
-        );
-    }
-    let rows = database.ports()?;
+    host.check_same(&flows, &ports, "after the restart")?;
+    let rows = site.database.ports()?;
     ensure!(
         rows.iter().all(|row| row.status == "ACTIVE"),
         "a port is not ACTIVE after the restart"
     );
-    progress.say("flows are the same as before, all ports are still ACTIVE");
+    progress.say("flows and ports are the same as before, all ports are still ACTIVE");
     Ok(())
 }
 
-/// Waits until the agent says that nothing is pending.
-fn wait_settled(host: &Host) -> Result<()> {
-    testbed::wait_until("the agent has settled", LIMIT, || {
-        let status = host.agent.json(&["status"])?;
-        Ok((status["settled"] == true).then_some(()))
-    })
-}
-
 fn count_flows(host: &Host) -> Result<usize> {
-    Ok(dumps(host)?.iter().map(FlowDump::len).sum())
+    Ok(host.flows()?.iter().map(FlowDump::len).sum())
 }
