@@ -15,7 +15,7 @@ use vifd::ops::{Items, Outcome, Target};
 
 fn start() -> Mailbox {
     let (sender, events) = mpsc::channel(16);
-    let batches = rtnl::spawn(sender).expect("netlink is there");
+    let batches = rtnl::spawn(sender);
     Mailbox::new(Target::Links, events, batches)
 }
 
@@ -136,7 +136,7 @@ fn lost_messages_are_made_good_by_a_listing() {
         block_on(async {
             // Room for one event: the executor cannot tell, so it cannot listen, and the kernel drops.
             let (sender, events) = mpsc::channel(1);
-            let batches = rtnl::spawn(sender).expect("netlink is there");
+            let batches = rtnl::spawn(sender);
             let mut mailbox = Mailbox::new(Target::Links, events, batches);
             complete(&mut mailbox).await;
             let mut script: String = (0..40).map(|i| format!("link add v{i} type veth peer name w{i}\n")).collect();

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::{Backoff, Deserted, Teller};
 use crate::model::Fact;
@@ -35,9 +35,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const INTERRUPTED: usize = 8;
 
 /// Starts the executor in the calling thread's network namespace.
-pub fn spawn(events: mpsc::Sender<ExecEvent>) -> io::Result<mpsc::Sender<Batch>> {
+pub fn spawn(events: mpsc::Sender<ExecEvent>) -> mpsc::Sender<Batch> {
     let (sender, batches) = mpsc::channel(1);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let executor = Executor {
         teller: Teller { events, target: Target::Links },
         batches,
@@ -45,8 +44,16 @@ pub fn spawn(events: mpsc::Sender<ExecEvent>) -> io::Result<mpsc::Sender<Batch>>
         sequence: 0,
         complete: false,
     };
-    std::thread::Builder::new().name("vifd-rtnl".into()).spawn(move || runtime.block_on(executor.run()))?;
-    Ok(sender)
+    let started = std::thread::Builder::new().name("vifd-rtnl".into()).spawn(move || {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(executor.run()),
+            Err(error) => error!(%error, "no devices are watched: the thread has no event queue"),
+        }
+    });
+    if let Err(error) = started {
+        error!(%error, "no devices are watched: the thread could not be started");
+    }
+    sender
 }
 
 struct Executor {
