@@ -175,6 +175,18 @@ impl Host {
         self.agent.wait_ready(PATIENCE)
     }
 
+    /// Waits until the agent that was just started has made `br-int`, so that one may plug.
+    pub fn wait_bridge(&mut self) -> Result<()> {
+        wait_until("br-int is there", PATIENCE, || {
+            self.agent.check_running()?;
+            let found = self
+                .hypervisor
+                .switch
+                .vsctl(&["--no-wait", "br-exists", "br-int"]);
+            Ok(found.is_ok().then_some(()))
+        })
+    }
+
     /// Waits until the agent has nothing to do: all its parts are there, no cell is pending or failed.
     pub fn wait_settled(&mut self) -> Result<()> {
         self.agent.wait_settled(PATIENCE)
@@ -258,7 +270,8 @@ impl Host {
     }
 }
 
-/// Ports with ids that no other port of this process has.
+/// Ports with ids that no other port of this process has. Every address is on-link to every other (10.0.0.0/8), so that
+/// only the switch keeps networks apart.
 pub fn new_specs(host: u8, subnet: u8, n: usize) -> Result<Vec<PlugSpec>> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     (0..n)
@@ -268,7 +281,7 @@ pub fn new_specs(host: u8, subnet: u8, n: usize) -> Result<Vec<PlugSpec>> {
             Ok(PlugSpec {
                 port_id: format!("{number:08x}-0000-4000-8000-{number:012x}"),
                 mac: format!("fa:16:3e:{host:02x}:{high:02x}:{low:02x}"),
-                address: Some((Ipv4Addr::new(10, subnet, host * 16 + high, low), 16)),
+                address: Some((Ipv4Addr::new(10, subnet, host * 16 + high, low), 8)),
                 mtu: 1400,
             })
         })

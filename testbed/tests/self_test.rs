@@ -142,7 +142,8 @@ fn vms(hv: &Hypervisor, host: u8, first_vlan: u16) -> Result<Vec<Vm>> {
             specs.push(PlugSpec {
                 port_id: format!("{host}{n}{:06x}-0000-4000-8000-000000000000", net.segment),
                 mac: format!("fa:16:3e:{:02x}:{host:02x}:{n:02x}", net.subnet),
-                address: Some((address(net, host, n), 16)),
+                // All on one link, as far as the VMs can tell: only the switch keeps networks apart.
+                address: Some((address(net, host, n), 8)),
                 mtu: 1450,
             });
         }
@@ -204,8 +205,6 @@ fn packets_pass_where_they_should_and_only_there() -> Result<()> {
             "{name}: other host, second"
         );
     }
-    // The netmask spans no other network: a route to it makes the attempt real.
-    testbed::ip_batch(vms1[0].namespace(), "route add 10.0.0.0/8 dev eth0\n")?;
     for net in &NETS[1..] {
         for host in [1, 2] {
             assert!(
