@@ -1,0 +1,117 @@
+//! [`ActionList`]: the container and its entry points for encoding and decoding.
+
+use core::ops::Deref;
+
+use smallvec::SmallVec;
+
+use super::Action;
+use crate::codec::{Codec, Reader, Writer};
+use crate::error::{DecodeError, EncodeError};
+
+/// How deep `ct` and `clone` may nest, counting the outermost list. Open vSwitch stops at 16.
+pub const MAX_DEPTH: u8 = 16;
+
+/// Actions in order. Short lists need no allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActionList(SmallVec<[Action; 4]>);
+
+impl ActionList {
+    /// The empty list: drop.
+    #[must_use]
+    pub fn new() -> Self {
+        ActionList::default()
+    }
+
+    /// Appends an action.
+    pub fn push(&mut self, action: Action) {
+        self.0.push(action);
+    }
+
+    /// Decodes all of `r`, refusing unknown actions as a switch does instead of keeping them.
+    ///
+    /// # Errors
+    /// As for decoding, and `OFPBAC_BAD_TYPE`, `OFPBAC_BAD_VENDOR` or `OFPBAC_BAD_VENDOR_TYPE` for
+    /// actions that are not known.
+    pub fn decode_strict(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let at = r.offset();
+        let list = ActionList::decode(r)?;
+        list.refuse_unknown()
+            .map_err(|code| DecodeError::new(code, "action", at))?;
+        Ok(list)
+    }
+
+    pub(crate) fn decode_nested(r: &mut Reader<'_>, depth: u8) -> Result<Self, DecodeError> {
+        let mut list = ActionList::new();
+        while !r.is_empty() {
+            list.push(Action::decode_at(r, depth)?);
+        }
+        Ok(list)
+    }
+
+    pub(crate) fn encode_nested(&self, w: &mut Writer<'_>, depth: u8) -> Result<(), EncodeError> {
+        self.iter().try_for_each(|a| a.encode_at(w, depth))
+    }
+}
+
+impl Codec for ActionList {
+    #[inline]
+    fn encode(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
+        self.encode_nested(w, 1)
+    }
+
+    /// Reads actions until `r` is empty.
+    #[inline]
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::decode_nested(r, 1)
+    }
+}
+
+impl Deref for ActionList {
+    type Target = [Action];
+
+    fn deref(&self) -> &[Action] {
+        &self.0
+    }
+}
+
+impl FromIterator<Action> for ActionList {
+    fn from_iter<I: IntoIterator<Item = Action>>(iter: I) -> Self {
+        ActionList(iter.into_iter().collect())
+    }
+}
+
+impl Extend<Action> for ActionList {
+    fn extend<I: IntoIterator<Item = Action>>(&mut self, iter: I) {
+        self.0.extend(iter);
+    }
+}
+
+impl From<Vec<Action>> for ActionList {
+    fn from(actions: Vec<Action>) -> Self {
+        ActionList(actions.into())
+    }
+}
+
+impl<const N: usize> From<[Action; N]> for ActionList {
+    fn from(actions: [Action; N]) -> Self {
+        actions.into_iter().collect()
+    }
+}
+
+impl IntoIterator for ActionList {
+    type Item = Action;
+    type IntoIter = smallvec::IntoIter<[Action; 4]>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a ActionList {
+    type Item = &'a Action;
+    type IntoIter = core::slice::Iter<'a, Action>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
