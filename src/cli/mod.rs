@@ -5,11 +5,14 @@
 //! the command itself.
 
 pub mod ask;
+pub mod db;
 pub mod failure;
 pub mod output;
+pub mod ovs;
 pub mod place;
 pub mod run;
 mod show;
+pub mod switch;
 
 use std::process::ExitCode;
 
@@ -54,6 +57,9 @@ enum Command {
     Port(ask::PortCommand),
     Dump(ask::DumpArgs),
     Audit(ask::AuditArgs),
+    /// The control plane's database by hand: networks, subnets, ports, hosts
+    Db(db::DbArgs),
+    Ovs(ovs::OvsArgs),
 }
 
 impl Cli {
@@ -75,6 +81,8 @@ impl Cli {
             Command::Port(command) => ask::port(&command),
             Command::Dump(args) => ask::dump(&args),
             Command::Audit(args) => ask::audit(&args),
+            Command::Db(args) => db::run(args).map(drop).map_err(Failure::from),
+            Command::Ovs(args) => ovs::run(&args),
         }
     }
 }

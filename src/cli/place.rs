@@ -10,7 +10,7 @@ use super::failure::{Failure, Kind};
 #[derive(clap::Args, Clone, PartialEq, Eq, Debug, Default)]
 pub struct ConfigFiles {
     /// Configuration file; may be given several times, later files override earlier ones [default: /etc/vifd/vifd.conf]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Vec<PathBuf>,
 }
 
