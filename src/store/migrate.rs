@@ -190,6 +190,27 @@ mod tests {
         require(&mut *open(&url).unwrap()).unwrap();
     }
 
+    /// PostgreSQL and MySQL know these words too.
+    #[test]
+    fn columns_are_portable() {
+        for migration in MIGRATIONS {
+            let columns = migration
+                .tables
+                .lines()
+                .filter(|line| line.starts_with("    "));
+            for column in columns
+                .map(str::trim)
+                .filter(|line| !line.starts_with("PRIMARY KEY ("))
+            {
+                let kind = column.split_whitespace().nth(1).unwrap_or_default();
+                let known = ["INTEGER", "SMALLINT", "BIGINT", "@serial@"]
+                    .contains(&kind.trim_end_matches(','))
+                    || kind.starts_with("VARCHAR(");
+                assert!(known, "{column}");
+            }
+        }
+    }
+
     #[test]
     fn another_builds_database_is_refused() {
         let dir = tempfile::tempdir().unwrap();

@@ -60,6 +60,9 @@ pub trait Store: Send {
     fn commit(&mut self) -> Result<(), StoreError>;
     /// Undoes its changes. Harmless without a transaction.
     fn rollback(&mut self) -> Result<(), StoreError>;
+    /// From now on a commit returns only when the disk has it. Without, the newest commits may be lost with the power
+    /// (what stays is whole): good enough for a status, which its agent tells again.
+    fn durable(&mut self) -> Result<(), StoreError>;
     /// A number that differs once any *other* connection has committed something: the cheap question of every poll.
     fn stamp(&mut self) -> Result<i64, StoreError>;
     /// An error once the database that was opened is not the one under its name any more.

@@ -103,6 +103,10 @@ impl Store for SqliteStore {
         self.execute("ROLLBACK", &[]).map(drop)
     }
 
+    fn durable(&mut self) -> Result<(), StoreError> {
+        self.script("PRAGMA synchronous = FULL")
+    }
+
     fn stamp(&mut self) -> Result<i64, StoreError> {
         let rows = self.query("PRAGMA data_version", &[])?;
         let stamp = rows

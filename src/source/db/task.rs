@@ -272,10 +272,9 @@ impl Task {
         self.superseded = false;
         self.store = Some(store);
         self.stamp = None;
-        self.backoff = RETRY.0;
         self.next = Instant::now();
         self.told = Told::Up;
-        tracing::info!(database = %self.config.url, "database is up");
+        tracing::debug!(database = %self.config.url, "database is up");
         self.queue.push_back(SourceEvent::Up);
         Ok(())
     }
@@ -296,6 +295,7 @@ impl Task {
             if let Some(why) = step.snapshot {
                 tracing::info!(why, deltas = step.deltas.len(), "snapshot read");
             }
+            self.backoff = RETRY.0;
             if step.more {
                 self.next = now;
             } else {
@@ -412,7 +412,7 @@ impl Task {
                 self.next = now + self.backoff;
                 self.backoff = (self.backoff * 2).min(RETRY.1);
                 if self.told != Told::Down(reason.clone()) {
-                    tracing::warn!(database = %self.config.url, %reason, "database is down");
+                    tracing::debug!(database = %self.config.url, %reason, "database is down");
                     self.told = Told::Down(reason.clone());
                     self.queue.push_back(SourceEvent::Down { reason });
                 }
@@ -420,7 +420,7 @@ impl Task {
             Trouble::Refused(reason) => {
                 self.next = now + self.config.heartbeat_interval.min(ASK_AGAIN);
                 if self.told != Told::Refused {
-                    tracing::error!(host = %self.agent.host, %reason, "host is refused");
+                    tracing::debug!(host = %self.agent.host, %reason, "host is refused");
                     self.told = Told::Refused;
                     self.queue.push_back(SourceEvent::Refused { reason });
                 }

@@ -121,6 +121,7 @@ pub fn edit<T>(
     store: &mut dyn Store,
     body: impl FnOnce(&mut Editor<'_>) -> Result<T, EditError>,
 ) -> Result<(T, Vec<String>), EditError> {
+    store.durable()?;
     transaction(store, Mode::Write, |store| {
         let mut editor = Editor {
             store,
