@@ -348,6 +348,10 @@ where
         while items.len() < self.limit {
             let Some(key) = self.queue.pop_front() else { break };
             let Some(entry) = self.entries.get_mut(&key) else { continue };
+            if entry.in_flight {
+                // Twice in the queue: it was dropped and asked for again while it waited.
+                continue;
+            }
             entry.queued = false;
             if entry.is_settled() || matches!(entry.have, Have::Unknown) && self.learns == Learns::FromFacts {
                 continue;
