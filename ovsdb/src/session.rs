@@ -33,6 +33,8 @@ pub struct Config {
     pub monitors: Vec<TableMonitor>,
     /// Indexes of the replica.
     pub indexes: Vec<IndexSpec>,
+    /// Newest monitor method to try; servers that do not know it are asked with older ones.
+    pub method: Method,
     /// Give up a server of a cluster that is not the leader.
     pub leader_only: bool,
     /// Limits of the connection.
@@ -48,6 +50,7 @@ impl Config {
             database: database.into(),
             monitors: Vec::new(),
             indexes: Vec::new(),
+            method: Method::CondSince,
             leader_only: false,
             limits: Limits::default(),
             handshake_timeout: Duration::from_secs(30),
@@ -183,19 +186,19 @@ impl Session {
     pub fn new(config: Config) -> Self {
         let replica = Replica::new(config.indexes.clone());
         Self {
-            config,
             conn: None,
             events: VecDeque::new(),
             purposes: BTreeMap::new(),
             schema: None,
             server: None,
             replica,
-            method: Method::CondSince,
+            method: config.method,
             active: None,
             last_txn: Uuid::ZERO,
             locks: BTreeMap::new(),
             failed: None,
             counters: Counters::default(),
+            config,
         }
     }
 
