@@ -149,14 +149,14 @@ impl Run<'_> {
         cargo::watch(command, self.log, self.deadline)
     }
 
-    /// The root package's integration tests whose name has the prefix, in one cargo call; fails if there is none.
-    fn integration(&self, prefix: &str, options: &[&str]) -> Result<bool> {
+    /// The root package's integration tests whose name has one of the prefixes, in one cargo call; fails if there is none.
+    fn integration(&self, prefixes: &[&str], options: &[&str]) -> Result<bool> {
         let names: Vec<String> = integration_tests()?
             .into_iter()
-            .filter(|n| n.starts_with(prefix))
+            .filter(|n| begins(n, prefixes))
             .collect();
         if names.is_empty() {
-            println!("    no test program tests/{prefix}*.rs");
+            println!("    no test program named {prefixes:?}");
             return Ok(false);
         }
         let mut args = vec!["test", "-p", "vifd", "--no-fail-fast"];
@@ -183,8 +183,24 @@ fn integration_tests() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Prefixes of integration tests that have a stage of their own.
-const OWN_STAGE: &[&str] = &["tidy", "scenario", "ovs_", "kernel"];
+fn begins(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Integration tests against a real switch, by the beginning of their names.
+pub const SWITCH: &[&str] = &["ovs_", "exec_ovsdb", "exec_openflow"];
+/// Against this kernel.
+const KERNEL: &[&str] = &["kernel", "exec_rtnl"];
+/// Those and the others that have a stage of their own.
+const OWN_STAGE: &[&str] = &[
+    "tidy",
+    "scenario",
+    "ovs_",
+    "exec_ovsdb",
+    "exec_openflow",
+    "kernel",
+    "exec_rtnl",
+];
 
 fn fmt(run: &Run<'_>) -> Result<bool> {
     let workspace = run.cargo(&["fmt", "--all", "--check"])?;
@@ -205,7 +221,7 @@ fn clippy(run: &Run<'_>) -> Result<bool> {
 }
 
 fn tidy(run: &Run<'_>) -> Result<bool> {
-    run.integration("tidy", &[])
+    run.integration(&["tidy"], &[])
 }
 
 fn unit(run: &Run<'_>) -> Result<bool> {
@@ -223,7 +239,7 @@ fn unit(run: &Run<'_>) -> Result<bool> {
     let documents = run.cargo(&["test", "-p", "vifd", "--doc"])?;
     let others: Vec<String> = integration_tests()?
         .into_iter()
-        .filter(|name| !OWN_STAGE.iter().any(|prefix| name.starts_with(prefix)))
+        .filter(|name| !begins(name, OWN_STAGE))
         .collect();
     let mut rest = true;
     if !others.is_empty() {
@@ -263,7 +279,7 @@ fn vectors(run: &Run<'_>) -> Result<bool> {
 }
 
 fn scenario(run: &Run<'_>) -> Result<bool> {
-    run.integration("scenario", &[])
+    run.integration(&["scenario"], &[])
 }
 
 fn testbed(run: &Run<'_>) -> Result<bool> {
@@ -271,11 +287,11 @@ fn testbed(run: &Run<'_>) -> Result<bool> {
 }
 
 fn ovs(run: &Run<'_>) -> Result<bool> {
-    run.integration("ovs_", &["--test-threads=1"])
+    run.integration(SWITCH, &["--test-threads=1"])
 }
 
 fn kernel(run: &Run<'_>) -> Result<bool> {
-    run.integration("kernel", &["--test-threads=1"])
+    run.integration(KERNEL, &["--test-threads=1"])
 }
 
 fn uml_stage(run: &Run<'_>) -> Result<bool> {
