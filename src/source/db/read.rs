@@ -28,7 +28,7 @@ pub(super) enum Scope<'a> {
     Ids(&'a [String]),
 }
 
-/// What is read of each entity, as SQL. `@scope@` becomes a condition on the id column `@id@`.
+/// What is read of each entity, as SQL. `@scope@` becomes a condition on the column `id`, `@host@` one on the host.
 struct Query {
     sql: &'static str,
     id: &'static str,
@@ -86,23 +86,23 @@ pub(super) fn ports(
     const PORTS: Query = Query {
         sql: "SELECT p.id, p.network_id, p.name, p.mac, p.admin_up, p.device_owner, p.port_security, p.status, \
               p.binding_error, n.id FROM ports p LEFT JOIN networks n ON n.id = p.network_id \
-              WHERE p.host = ? AND @scope@",
+              WHERE @host@ AND @scope@",
         id: "p.id",
     };
     const FIXED_IPS: Query = Query {
         sql: "SELECT f.port_id, f.ip, f.subnet_id FROM ports p JOIN fixed_ips f ON f.port_id = p.id \
-              WHERE p.host = ? AND @scope@ ORDER BY f.subnet_id, f.ip",
+              WHERE @host@ AND @scope@ ORDER BY f.subnet_id, f.ip",
         id: "p.id",
     };
     const PAIRS: Query = Query {
         sql: "SELECT a.port_id, a.prefix, a.mac FROM ports p JOIN address_pairs a ON a.port_id = p.id \
-              WHERE p.host = ? AND @scope@ ORDER BY a.prefix, a.mac",
+              WHERE @host@ AND @scope@ ORDER BY a.prefix, a.mac",
         id: "p.id",
     };
     // An older port of the same network with the same address; see the index ports_network_mac.
     const RIVALS: Query = Query {
         sql: "SELECT p.id, q.id FROM ports p JOIN ports q ON q.network_id = p.network_id AND q.mac = p.mac \
-              WHERE p.host = ? AND (q.created_at < p.created_at OR (q.created_at = p.created_at AND q.id < p.id)) \
+              WHERE @host@ AND (q.created_at < p.created_at OR (q.created_at = p.created_at AND q.id < p.id)) \
               AND @scope@",
         id: "p.id",
     };
@@ -156,15 +156,24 @@ fn rows(
 ) -> Result<Vec<Row>, StoreError> {
     let mut params: Vec<Value> = host.into_iter().map(Value::from).collect();
     match scope {
-        Scope::All => store.query(&query.sql.replace("@scope@", "1 = 1"), &params),
+        Scope::All => {
+            let sql = query
+                .sql
+                .replace("@scope@", "1 = 1")
+                .replace("@host@", "p.host = ?");
+            store.query(&sql, &params)
+        }
         Scope::Ids(ids) => {
+            // The ids are few and unique, the ports of a host many: an expression keeps the planner from the index on
+            // the host.
+            let sql = query.sql.replace("@host@", "coalesce(p.host, '') = ?");
             let n_fixed = params.len();
             let mut found = Vec::new();
             for chunk in ids.chunks(CHUNK) {
                 let condition = format!("{} IN ({})", query.id, marks(chunk.len()));
                 params.truncate(n_fixed);
                 params.extend(padded(chunk));
-                found.extend(store.query(&query.sql.replace("@scope@", &condition), &params)?);
+                found.extend(store.query(&sql.replace("@scope@", &condition), &params)?);
             }
             Ok(found)
         }

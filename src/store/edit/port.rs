@@ -91,10 +91,13 @@ impl Editor<'_> {
         let network = self.resolve(Kind::Network, &new.network)?;
         let id = self.fresh_id(Kind::Port, new.id.as_deref())?;
         let mac = match &new.mac {
-            Some(text) => checked_mac(text)?,
-            None => random_mac(),
+            Some(text) => {
+                let mac = checked_mac(text)?;
+                self.mac_is_free(&network, mac, &id)?;
+                mac
+            }
+            None => self.free_mac(&network)?,
         };
-        self.mac_is_free(&network, mac, &id)?;
         let host = new.host.as_deref().filter(|host| !host.is_empty());
         if let Some(host) = host {
             self.expect_host(host)?;
@@ -215,6 +218,21 @@ impl Editor<'_> {
         }
         self.known_hosts.insert(host.to_owned(), known);
         Ok(())
+    }
+
+    /// Of 2^24 addresses, two among some thousand are likely to be equal: so look.
+    fn free_mac(&mut self, network: &str) -> Result<Mac, EditError> {
+        const TRIES: usize = 100;
+        for _ in 0..TRIES {
+            let mac = random_mac();
+            let taken = "SELECT 1 FROM ports WHERE network_id = ? AND mac = ?";
+            if !self.exists(taken, &[network.into(), mac.to_string().into()])? {
+                return Ok(mac);
+            }
+        }
+        conflict(format!(
+            "no free hardware address was found on network {network}: give one"
+        ))
     }
 
     fn mac_is_free(&mut self, network: &str, mac: Mac, port: &str) -> Result<(), EditError> {

@@ -126,7 +126,8 @@ CREATE TRIGGER ports_deleted AFTER DELETE ON ports BEGIN
         VALUES ('port', OLD.id, 'delete', coalesce(OLD.host, ''), NULL);
 END;
 
--- INSERT OR REPLACE removes the rows in its way without a delete trigger: log them before they go.
+-- INSERT OR REPLACE and UPDATE OR REPLACE remove the rows in their way without a delete trigger: log them before they
+-- go. Nothing is logged if there are none.
 
 CREATE TRIGGER ports_replacing BEFORE INSERT ON ports BEGIN
     INSERT INTO changes (kind, entity_id, op, host)
@@ -134,12 +135,50 @@ CREATE TRIGGER ports_replacing BEFORE INSERT ON ports BEGIN
         WHERE p.id = NEW.id OR (p.network_id = NEW.network_id AND p.mac = NEW.mac);
 END;
 
+CREATE TRIGGER ports_replacing_update BEFORE UPDATE OF network_id, mac ON ports BEGIN
+    INSERT INTO changes (kind, entity_id, op, host)
+        SELECT 'port', p.id, 'delete', coalesce(p.host, '') FROM ports p
+        WHERE p.network_id = NEW.network_id AND p.mac = NEW.mac AND p.id IS NOT NEW.id;
+END;
+
 CREATE TRIGGER segments_replacing BEFORE INSERT ON segments BEGIN
     INSERT INTO changes (kind, entity_id, op)
         SELECT 'network', s.network_id, 'update' FROM segments s
         WHERE s.network_type = NEW.network_type AND s.network_type <> 'local'
           AND coalesce(s.physical_network, '') = coalesce(NEW.physical_network, '')
-          AND coalesce(s.segmentation_id, 0) = coalesce(NEW.segmentation_id, 0);
+          AND coalesce(s.segmentation_id, 0) = coalesce(NEW.segmentation_id, 0) AND s.id IS NOT NEW.id;
+END;
+
+CREATE TRIGGER segments_replacing_update BEFORE UPDATE OF network_type, physical_network, segmentation_id ON segments BEGIN
+    INSERT INTO changes (kind, entity_id, op)
+        SELECT 'network', s.network_id, 'update' FROM segments s
+        WHERE s.network_type = NEW.network_type AND s.network_type <> 'local'
+          AND coalesce(s.physical_network, '') = coalesce(NEW.physical_network, '')
+          AND coalesce(s.segmentation_id, 0) = coalesce(NEW.segmentation_id, 0) AND s.id IS NOT NEW.id;
+END;
+
+CREATE TRIGGER fixed_ips_replacing BEFORE INSERT ON fixed_ips BEGIN
+    INSERT INTO changes (kind, entity_id, op, host)
+        SELECT 'port', p.id, 'update', coalesce(p.host, '') FROM fixed_ips f JOIN ports p ON p.id = f.port_id
+        WHERE f.subnet_id = NEW.subnet_id AND f.ip = NEW.ip AND f.port_id IS NOT NEW.port_id;
+END;
+
+CREATE TRIGGER fixed_ips_replacing_update BEFORE UPDATE OF subnet_id, ip ON fixed_ips BEGIN
+    INSERT INTO changes (kind, entity_id, op, host)
+        SELECT 'port', p.id, 'update', coalesce(p.host, '') FROM fixed_ips f JOIN ports p ON p.id = f.port_id
+        WHERE f.subnet_id = NEW.subnet_id AND f.ip = NEW.ip AND f.port_id IS NOT NEW.port_id;
+END;
+
+CREATE TRIGGER tunnel_endpoints_replacing BEFORE INSERT ON tunnel_endpoints BEGIN
+    INSERT INTO changes (kind, entity_id, op)
+        SELECT 'endpoint', e.host, 'update' FROM tunnel_endpoints e
+        WHERE e.tunnel_type = NEW.tunnel_type AND e.ip = NEW.ip AND e.host IS NOT NEW.host;
+END;
+
+CREATE TRIGGER tunnel_endpoints_replacing_update BEFORE UPDATE OF tunnel_type, ip ON tunnel_endpoints BEGIN
+    INSERT INTO changes (kind, entity_id, op)
+        SELECT 'endpoint', e.host, 'update' FROM tunnel_endpoints e
+        WHERE e.tunnel_type = NEW.tunnel_type AND e.ip = NEW.ip AND e.host IS NOT NEW.host;
 END;
 
 CREATE TRIGGER fixed_ips_inserted AFTER INSERT ON fixed_ips BEGIN

@@ -57,7 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(p, status)| Event::Status(p, status)),
         2 => (0..3u32, 1..9u32).prop_map(|(h, ip)| Event::Endpoint(h, ip)),
         1 => (0..3u32).prop_map(Event::EndpointGone),
-        1 => (0..12u32, 0..6u8).prop_map(|(p, how)| Event::Break(p, how)),
+        2 => (0..12u32, 0..10u8).prop_map(|(p, how)| Event::Break(p, how)),
         5 => Just(Event::Look),
         1 => Just(Event::Reconnect),
         1 => (1..40u32).prop_map(Event::Prune),
@@ -193,6 +193,24 @@ fn apply(lab: &mut Lab, event: &Event) {
                 4 => format!(
                     "UPDATE ports SET name = CAST(x'ff' AS TEXT) WHERE id = '{}'",
                     id("d", *p)
+                ),
+                5 => format!(
+                    "UPDATE OR REPLACE ports SET mac = '{}' WHERE id = '{}'",
+                    mac((*p + 1) % 12),
+                    id("d", *p)
+                ),
+                6 => format!(
+                    "UPDATE OR REPLACE segments SET segmentation_id = 3 WHERE network_id = '{}'",
+                    id("a", *p % 6)
+                ),
+                7 => format!(
+                    "REPLACE INTO fixed_ips VALUES ('{}', '{}', '10.0.0.77')",
+                    id("d", *p),
+                    id("c", *p % 6)
+                ),
+                8 => format!(
+                    "REPLACE INTO tunnel_endpoints VALUES ('hv{}', 'gre', '192.0.2.1')",
+                    p % 3
                 ),
                 _ => format!(
                     "REPLACE INTO ports (id, network_id, mac, host) VALUES ('{}', '{}', '{}', 'hv1')",
