@@ -5,8 +5,10 @@
 //! the command itself.
 
 pub mod ask;
+pub mod bridge;
 pub mod db;
 pub mod failure;
+pub mod openflow;
 pub mod output;
 pub mod ovs;
 pub mod place;
@@ -60,6 +62,7 @@ enum Command {
     /// The control plane's database by hand: networks, subnets, ports, hosts
     Db(db::DbArgs),
     Ovs(ovs::OvsArgs),
+    Openflow(openflow::OpenflowArgs),
 }
 
 impl Cli {
@@ -83,6 +86,7 @@ impl Cli {
             Command::Audit(args) => ask::audit(&args),
             Command::Db(args) => db::run(args).map(drop).map_err(Failure::from),
             Command::Ovs(args) => ovs::run(&args),
+            Command::Openflow(args) => openflow::run(&args),
         }
     }
 }
