@@ -19,12 +19,12 @@
 //! | [`store`] | the embedded control plane: schema, migrations, change log |
 //! | [`ops`] | the executors' vocabulary: what is asked, what came of it |
 //! | [`plan`] | deltas and facts in, batches out: which cells are dirty, what they ask for, what stands already |
-//! | `exec` | one module per transport; a batch in, an outcome and facts out |
-//! | `agent` | the one event loop that joins them |
+//! | [`exec`] | one module per transport; a batch in, an outcome and facts out |
+//! | [`agent`] | the one event loop that joins them |
 //! | [`admin`] | the unix socket for questions to the running agent, and the lock against a second one |
 //! | [`telemetry`] | logs, metrics, health |
 //! | [`config`] | the typed configuration, read and checked once |
-//! | `cli` | the command line; each command a module |
+//! | [`cli`] | the command line; each command a module |
 //!
 //! The protocols are crates of their own without any knowledge of vifd: `ofproto` (OpenFlow 1.0 with Nicira's
 //! extensions), `ovsdb` (RFC 7047), `nft` (nf_tables).
@@ -46,7 +46,9 @@
 //!    `tests/tidy.rs`.
 
 pub mod admin;
+pub mod agent;
 pub mod config;
+pub mod exec;
 pub mod model;
 pub mod ops;
 pub mod plan;

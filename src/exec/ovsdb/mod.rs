@@ -66,10 +66,11 @@ impl Settings {
 
     fn client(&self) -> Result<(Client, Events), String> {
         let remotes = Remote::parse_list(&self.connection).map_err(|error| error.to_string())?;
+        let is_nearby = remotes.iter().all(|remote| matches!(remote, Remote::Unix(_)));
         let mut config = Config::new(remotes, read::DATABASE);
         config.tls = self.tls.clone();
         config.backoff_min = Backoff::FIRST;
-        config.backoff_max = Backoff::LAST;
+        config.backoff_max = if is_nearby { Backoff::NEARBY } else { Backoff::LAST };
         config.session.monitors = read::monitors();
         config.session.indexes = read::indexes();
         Client::spawn(config).map_err(|error| error.to_string())

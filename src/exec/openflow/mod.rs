@@ -1,0 +1,305 @@
+//! The flows of one bridge: one connection to its management socket.
+//!
+//! Owns: the connection, the dump after every connect, and the flow modifications of a batch ([`wire`]). Knows
+//! nothing of what a flow is for. Held by `tests/exec_openflow.rs`, which installs every kind of flow that the planner
+//! renders and reads it back.
+//!
+//! A bridge without a socket is looked for again and again: it may not exist yet, or `ovs-vswitchd` may be starting.
+//! After a restart of the switch everything installed is gone, so every connection starts with a dump.
+
+mod wire;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ofproto::conn::{Config, Event, OpError, Tag};
+use ofproto::net::{self, Endpoint, Events, Handle};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::{Backoff, Deserted, Teller};
+use crate::ops::flow::{FlowBody, FlowKey};
+use crate::ops::{Batch, ExecEvent, FlowItem, Items, Outcome, Target};
+use crate::telemetry::SwitchTraffic;
+
+/// Messages between two barriers: more than any batch has, so that a batch costs one barrier.
+const WINDOW_MESSAGES: usize = 32 << 10;
+/// Bytes sent and not yet known to be carried out.
+const WINDOW_BYTES: usize = 8 << 20;
+
+/// Which bridge, and how patiently.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The directory of `BRIDGE.mgmt`.
+    pub run_dir: PathBuf,
+    /// The bridge.
+    pub bridge: Arc<str>,
+    /// How long the switch may stay silent about the oldest request.
+    pub timeout: Duration,
+}
+
+/// Starts the executor on the current runtime.
+pub fn spawn(settings: Settings, events: mpsc::Sender<ExecEvent>, traffic: SwitchTraffic) -> mpsc::Sender<Batch> {
+    let (sender, batches) = mpsc::channel(1);
+    let teller = Teller { events, target: Target::Flows(settings.bridge.clone()) };
+    let executor = Executor { settings, batches, teller, traffic, backoff: Backoff::nearby(), complaint: None };
+    tokio::spawn(async move {
+        // It ends when nobody asks or listens any more; there is nobody to tell.
+        let _ = executor.run().await;
+    });
+    sender
+}
+
+struct Executor {
+    settings: Settings,
+    batches: mpsc::Receiver<Batch>,
+    teller: Teller,
+    traffic: SwitchTraffic,
+    backoff: Backoff,
+    /// The last failure that was logged: the same one is not logged again.
+    complaint: Option<String>,
+}
+
+/// A batch under way.
+struct Pending {
+    id: u64,
+    /// The item of each flow modification.
+    item_of: Vec<usize>,
+}
+
+/// Why a session is over.
+enum End {
+    Deserted,
+    Lost(String),
+}
+
+impl From<Deserted> for End {
+    fn from(_: Deserted) -> Self {
+        End::Deserted
+    }
+}
+
+impl Executor {
+    async fn run(mut self) -> Deserted {
+        loop {
+            match self.session().await {
+                End::Deserted => return Deserted,
+                End::Lost(reason) => self.complain(reason),
+            }
+            let pause = self.backoff.pause();
+            if self.wait(pause).await.is_err() {
+                return Deserted;
+            }
+        }
+    }
+
+    fn complain(&mut self, reason: String) {
+        if self.complaint.as_ref() != Some(&reason) {
+            warn!(bridge = %self.settings.bridge, %reason, "no flow connection");
+            self.complaint = Some(reason);
+        }
+    }
+
+    /// Waits, and answers what is asked meanwhile.
+    async fn wait(&mut self, pause: Duration) -> Result<(), Deserted> {
+        let until = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return Ok(()),
+                batch = self.batches.recv() => self.turn_away(&batch.ok_or(Deserted)?).await?,
+                () = self.teller.events.closed() => return Err(Deserted),
+            }
+        }
+    }
+
+    async fn turn_away(&self, batch: &Batch) -> Result<(), Deserted> {
+        let reason = Arc::from("no flow connection");
+        self.teller.finished(batch.id, Outcome::Lost { reason }).await
+    }
+
+    /// From a connect to the end of the connection.
+    async fn session(&mut self) -> End {
+        let endpoint = Endpoint::bridge(&self.settings.run_dir, &self.settings.bridge);
+        let config = Config {
+            window_messages: WINDOW_MESSAGES,
+            window_bytes: WINDOW_BYTES,
+            request_timeout: self.settings.timeout,
+            ..Config::default()
+        };
+        let (handle, mut events) = match net::connect(&endpoint, config).await {
+            Ok(connection) => connection,
+            Err(error) => return End::Lost(format!("{endpoint}: {error}")),
+        };
+        let flows = match self.opened(&handle, &mut events).await {
+            Ok(flows) => flows,
+            Err(end) => return end,
+        };
+        info!(bridge = %self.settings.bridge, flows = flows.len(), "flow connection up");
+        self.backoff.reset();
+        self.complaint = None;
+        let bridge = self.settings.bridge.clone();
+        if self.teller.event(ExecEvent::FlowsUp { bridge: bridge.clone(), flows }).await.is_err() {
+            return End::Deserted;
+        }
+        let reason = match self.serve(&handle, &mut events).await {
+            End::Deserted => return End::Deserted,
+            End::Lost(reason) => reason,
+        };
+        let event = ExecEvent::FlowsDown { bridge, reason: reason.as_str().into() };
+        match self.teller.event(event).await {
+            Ok(()) => End::Lost(reason),
+            Err(Deserted) => End::Deserted,
+        }
+    }
+
+    /// Waits for the end of the set-up, then asks for everything that carries our mark.
+    async fn opened(&mut self, handle: &Handle, events: &mut Events) -> Result<Vec<(FlowKey, FlowBody)>, End> {
+        let mut flows = Vec::new();
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Event::Ready { .. }) => {
+                        let request = wire::dump().ok_or_else(|| End::Lost("the dump cannot be asked for".into()))?;
+                        if let Err(error) = handle.request(Tag(0), request) {
+                            return Err(End::Lost(error.to_string()));
+                        }
+                    }
+                    Some(Event::Reply { frame, more, .. }) => {
+                        wire::dumped(&frame, &mut flows).map_err(End::Lost)?;
+                        if !more {
+                            return Ok(flows);
+                        }
+                    }
+                    Some(Event::Failed { failure, .. }) => return Err(End::Lost(format!("dump: {failure}"))),
+                    Some(Event::Closed { reason }) => return Err(End::Lost(reason.to_string())),
+                    Some(_) => {}
+                    None => return Err(End::Lost("connection closed".into())),
+                },
+                batch = self.batches.recv() => self.turn_away(&batch.ok_or(Deserted)?).await?,
+                () = self.teller.events.closed() => return Err(End::Deserted),
+            }
+        }
+    }
+
+    /// Carries batches out until the connection ends.
+    async fn serve(&mut self, handle: &Handle, events: &mut Events) -> End {
+        let mut pending: Option<Pending> = None;
+        loop {
+            let step = tokio::select! {
+                event = events.next() => self.event(event, &mut pending).await,
+                batch = self.batches.recv(), if pending.is_none() => match batch {
+                    Some(batch) => self.submit(batch, handle, &mut pending).await,
+                    None => Err(End::Deserted),
+                },
+                () = self.teller.events.closed() => Err(End::Deserted),
+            };
+            if let Err(end) = step {
+                return self.abandon(end, pending).await;
+            }
+        }
+    }
+
+    async fn abandon(&mut self, end: End, pending: Option<Pending>) -> End {
+        if let (End::Lost(reason), Some(pending)) = (&end, pending) {
+            let outcome = Outcome::Lost { reason: reason.as_str().into() };
+            if self.teller.finished(pending.id, outcome).await.is_err() {
+                return End::Deserted;
+            }
+        }
+        end
+    }
+
+    async fn submit(&mut self, batch: Batch, handle: &Handle, pending: &mut Option<Pending>) -> Result<(), End> {
+        let Items::Flows(items) = &batch.items else {
+            let reason = Arc::from("not for the executor of flows");
+            return Ok(self.teller.finished(batch.id, Outcome::Rejected { at: None, reason }).await?);
+        };
+        let (messages, item_of) = ordered(items);
+        self.traffic.flows_sent.inc_by(item_of.len() as u64);
+        self.traffic.openflow_barriers.inc();
+        debug!(bridge = %self.settings.bridge, batch = batch.id, flow_mods = item_of.len(), "flow batch sent");
+        *pending = Some(Pending { id: batch.id, item_of });
+        handle.submit_batch(Tag(batch.id), messages).map_err(|error| End::Lost(error.to_string()))
+    }
+
+    async fn event(&mut self, event: Option<Event>, pending: &mut Option<Pending>) -> Result<(), End> {
+        match event {
+            Some(Event::BatchDone { tag, errors }) => {
+                if let Some(done) = pending.take_if(|pending| pending.id == tag.0) {
+                    let refused = refused(&errors, &done.item_of);
+                    self.teller.finished(done.id, Outcome::Done { refused, next_cfg: None }).await?;
+                }
+                Ok(())
+            }
+            // The reason for all of it follows with the end of the connection.
+            Some(Event::Failed { failure, .. }) => {
+                debug!(bridge = %self.settings.bridge, %failure, "flow batch without an answer");
+                Ok(())
+            }
+            Some(Event::Closed { reason }) => Err(End::Lost(reason.to_string())),
+            Some(_) => Ok(()),
+            None => Err(End::Lost("connection closed".into())),
+        }
+    }
+}
+
+/// What is to stand, then what is to go: no packet meets a table without either.
+fn ordered(items: &[FlowItem]) -> (ofproto::conn::Batch, Vec<usize>) {
+    let mut messages = ofproto::conn::Batch::new();
+    let mut item_of = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        if let Some(body) = &item.body {
+            messages.push_with(|out| wire::add(&item.key, body, out));
+            item_of.push(at);
+        }
+    }
+    for (at, item) in items.iter().enumerate().filter(|(_, item)| item.body.is_none()) {
+        messages.push_with(|out| wire::delete(&item.key, out));
+        item_of.push(at);
+        if let Some((table, matching)) = &item.learned {
+            messages.push_with(|out| wire::delete_learned(*table, matching, out));
+            item_of.push(at);
+        }
+    }
+    (messages, item_of)
+}
+
+/// The first reason for each item, in order of the items.
+fn refused(errors: &[(usize, OpError)], item_of: &[usize]) -> Vec<(usize, Arc<str>)> {
+    let mut refused: Vec<(usize, Arc<str>)> = errors
+        .iter()
+        .filter_map(|(op, error)| Some((*item_of.get(*op)?, Arc::from(error.to_string()))))
+        .collect();
+    refused.sort_by_key(|(at, _)| *at);
+    refused.dedup_by_key(|(at, _)| *at);
+    refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ofproto::action::ActionList;
+    use ofproto::matching::Match;
+
+    fn item(table: u8, add: bool, learned: bool) -> FlowItem {
+        FlowItem {
+            key: FlowKey { table, priority: 1, matching: Match::new() },
+            body: add.then(|| FlowBody { cookie: 1, actions: ActionList::new() }),
+            learned: learned.then(|| (20, Match::new())),
+        }
+    }
+
+    #[test]
+    fn additions_go_first_and_errors_find_their_items() {
+        let items = [item(1, false, true), item(2, true, false), item(3, false, false), item(4, true, false)];
+        let (messages, item_of) = ordered(&items);
+        assert_eq!(item_of, [1, 3, 0, 0, 2]);
+        assert_eq!(messages.len(), 5);
+        let error = |op| (op, OpError::TooLong(op));
+        let refused = refused(&[error(1), error(2), error(3), error(9)], &item_of);
+        let found: Vec<(usize, &str)> = refused.iter().map(|(at, why)| (*at, &**why)).collect();
+        assert_eq!(found, [(0, "message of 2 bytes is too long"), (3, "message of 1 bytes is too long")]);
+    }
+}
