@@ -91,6 +91,35 @@ fn check(case: &Case) -> Result<(), String> {
     if theirs != ours {
         return Err(format!("nft list\n  theirs {theirs}\n  ours   {ours}"));
     }
+    let mut client = Client::open().unwrap();
+    let read = rules_of(&mut client, case.family, "ours");
+    let text = nft::text::list::rule(case.family, &read[0]);
+    let line = tool(
+        "nft",
+        &["list", "chain", family_name(case), "t", "ours"],
+        "",
+    );
+    let line = line
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !matches!(*line, "}" | ""))
+        .unwrap();
+    if text != line {
+        return Err(format!("text\n  nft  {line}\n  ours {text}"));
+    }
+    let json = nft::text::list::rule_json(case.family, &read[0]).to_string();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let theirs = tool(
+        "nft",
+        &["-j", "list", "chain", family_name(case), "t", "ours"],
+        "",
+    );
+    let theirs: serde_json::Value = serde_json::from_str(&theirs).unwrap();
+    let list = theirs["nftables"].as_array().unwrap();
+    let theirs = list.iter().find_map(|item| item.get("rule")).unwrap();
+    if json != theirs["expr"] {
+        return Err(format!("JSON\n  nft  {}\n  ours {json}", theirs["expr"]));
+    }
     Ok(())
 }
 
