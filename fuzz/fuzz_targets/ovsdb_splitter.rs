@@ -1,0 +1,47 @@
+//! Splitter and parser: every fragmentation gives the same messages, and what parses
+//! re-encodes to a fixed point.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ovsdb::JsonError;
+use ovsdb::json::{SplitLimits, Splitter, parse, write};
+
+const LIMITS: SplitLimits = SplitLimits {
+    message: 4096,
+    depth: 64,
+};
+
+fn split(data: &[u8], chunk: usize) -> (Vec<Vec<u8>>, Option<JsonError>) {
+    let mut splitter = Splitter::new(LIMITS);
+    let mut messages = Vec::new();
+    for part in data.chunks(chunk) {
+        splitter.push(part);
+        loop {
+            match splitter.next_message() {
+                Ok(Some(message)) => messages.push(message.to_vec()),
+                Ok(None) => break,
+                Err(error) => return (messages, Some(error)),
+            }
+        }
+        assert!(splitter.buffered() <= LIMITS.message + chunk);
+    }
+    (messages, None)
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((first, data)) = data.split_first() else {
+        return;
+    };
+    let whole = split(data, data.len().max(1));
+    let parts = split(data, usize::from(*first % 32) + 1);
+    assert_eq!(whole.0, parts.0);
+    assert_eq!(whole.1.map(|e| e.kind), parts.1.map(|e| e.kind));
+    for message in &whole.0 {
+        if let Ok(json) = parse(message) {
+            let mut once = Vec::new();
+            write(&json, &mut once);
+            let again = parse(&once).expect("own output parses");
+            assert_eq!(again, json);
+        }
+    }
+});
