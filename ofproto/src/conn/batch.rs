@@ -4,7 +4,10 @@
 //! Messages keep whatever xid they were encoded with until they are sent; the connection then
 //! writes its own. Held by the tests below and `tests/conn.rs`.
 
+use crate::codec::{Codec, Writer};
 use crate::error::EncodeError;
+use crate::header::{MsgType, NX_VENDOR, OfHeader, Version};
+use crate::msg::{FlowMod, FlowModForm, Message};
 
 use super::event::OpError;
 use super::frame::HEADER_LEN;
@@ -44,6 +47,16 @@ impl Batch {
     /// Operations that could not be encoded, in ascending order of index.
     pub fn unsent(&self) -> &[(usize, OpError)] {
         &self.unsent
+    }
+
+    /// Adds an OpenFlow 1.0 flow modification.
+    pub fn push(&mut self, flow: &FlowMod) {
+        self.push_with(|out| encode_flow_mod(flow, out));
+    }
+
+    /// Adds any other OpenFlow 1.0 message that has no reply of its own.
+    pub fn push_message(&mut self, message: &Message) {
+        self.push_with(|out| message.encode(0, out));
     }
 
     /// Adds the message that `encode` appends to the buffer, xid of no importance.
@@ -118,6 +131,41 @@ impl Batch {
     }
 }
 
+/// As [`Message::encode`], without a copy of the flow.
+fn encode_flow_mod(flow: &FlowMod, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    const NXT_FLOW_MOD: u32 = 13;
+    let start = out.len();
+    let mut w = Writer::new(out);
+    let msg_type = match flow.form {
+        FlowModForm::Of10 => MsgType::FLOW_MOD,
+        FlowModForm::Nx => MsgType::VENDOR,
+    };
+    OfHeader { version: Version::OF10, msg_type, length: 0, xid: 0 }.encode(&mut w)?;
+    match flow.form {
+        FlowModForm::Of10 => flow.encode_of10(&mut w)?,
+        FlowModForm::Nx => {
+            w.u32(NX_VENDOR);
+            w.u32(NXT_FLOW_MOD);
+            flow.encode_nx(&mut w)?;
+        }
+    }
+    w.patch_len(start.saturating_add(2), start, "message")
+}
+
+impl<'a> Extend<&'a FlowMod> for Batch {
+    fn extend<I: IntoIterator<Item = &'a FlowMod>>(&mut self, flows: I) {
+        flows.into_iter().for_each(|flow| self.push(flow));
+    }
+}
+
+impl<'a> FromIterator<&'a FlowMod> for Batch {
+    fn from_iter<I: IntoIterator<Item = &'a FlowMod>>(flows: I) -> Self {
+        let mut batch = Self::new();
+        batch.extend(flows);
+        batch
+    }
+}
+
 fn message_len(bytes: &[u8], start: usize) -> Option<usize> {
     let field = bytes.get(start.checked_add(2)?..)?.first_chunk()?;
     let length = usize::from(u16::from_be_bytes(*field));
@@ -127,6 +175,16 @@ fn message_len(bytes: &[u8], start: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flows_are_encoded_as_messages_are() {
+        for form in [FlowModForm::Of10, FlowModForm::Nx] {
+            let flow = FlowMod { form, priority: 7, ..FlowMod::default() };
+            let batch = Batch::from_iter([&flow]);
+            let message = Message::FlowMod(flow).to_bytes(0).unwrap();
+            assert_eq!(batch.message_at(0), Some(&message[..]));
+        }
+    }
 
     #[test]
     fn indices_skip_what_was_not_sent() {

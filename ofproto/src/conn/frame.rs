@@ -11,6 +11,9 @@
 //!  +--------+--------+-----------------+---------------------------------+
 //! ```
 
+use crate::error::{DecodeError, EncodeError};
+use crate::msg::Message;
+
 /// Length of the OpenFlow header, in bytes.
 pub const HEADER_LEN: usize = 8;
 
@@ -41,6 +44,24 @@ impl Frame {
         let frame = Self { bytes };
         let length = usize::from(frame.u16_at(2)?);
         (length >= HEADER_LEN && length == frame.bytes.len()).then_some(frame)
+    }
+
+    /// An encoded OpenFlow 1.0 message, its xid still open.
+    ///
+    /// # Errors
+    /// As for [`Message::encode`].
+    pub fn of(message: &Message) -> Result<Self, EncodeError> {
+        let bytes = message.to_bytes(0)?;
+        let len = bytes.len();
+        Self::new(bytes).ok_or(EncodeError::TooLong { what: "message", len })
+    }
+
+    /// Decodes the message.
+    ///
+    /// # Errors
+    /// As for [`Message::decode`].
+    pub fn message(&self) -> Result<Message, DecodeError> {
+        Message::decode(&self.bytes).map(|(_, message)| message)
     }
 
     /// The OpenFlow version byte (1 is OpenFlow 1.0, 5 is OpenFlow 1.4).

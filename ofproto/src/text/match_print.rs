@@ -16,7 +16,6 @@ pub(crate) const ETH_RARP: u128 = 0x8035;
 pub(crate) const ETH_IPV6: u128 = 0x86dd;
 pub(crate) const ETH_MPLS: u128 = 0x8847;
 pub(crate) const ETH_MPLS_MCAST: u128 = 0x8848;
-pub(crate) const ETH_NSH: u128 = 0x894f;
 
 /// Priority that is not printed.
 pub(crate) const DEFAULT_PRIORITY: u16 = 0x8000;
@@ -34,6 +33,16 @@ pub(crate) fn write_match(
     matching: &Match,
     priority: u16,
 ) -> fmt::Result {
+    write_match_with_inner_vlan(out, matching, priority, None)
+}
+
+/// As [`write_match`], with a second VLAN tag behind the first: packets have one, matches do not.
+pub(crate) fn write_match_with_inner_vlan(
+    out: &mut dyn Write,
+    matching: &Match,
+    priority: u16,
+    inner_vlan: Option<u16>,
+) -> fmt::Result {
     let mut printer = Printer { out, matching, started: false };
     if priority != DEFAULT_PRIORITY {
         printer.named("priority")?;
@@ -42,6 +51,7 @@ pub(crate) fn write_match(
     printer.metadata()?;
     let ty = printer.packet_kind()?;
     printer.pipeline()?;
+    printer.vlan(inner_vlan)?;
     printer.ethernet(ty)?;
     printer.network(ty)?;
     printer.transport()
@@ -50,7 +60,6 @@ pub(crate) fn write_match(
 /// What the names of later fields depend on.
 #[derive(Clone, Copy)]
 struct PacketKind {
-    eth_type: u128,
     /// The protocol name already says the Ethernet type.
     eth_type_said: bool,
     /// The protocol name already says the IP protocol.
@@ -185,7 +194,7 @@ impl Printer<'_> {
         if !word.is_empty() {
             self.word(word)?;
         }
-        Ok(PacketKind { eth_type, eth_type_said: !word.is_empty(), ip_proto_said })
+        Ok(PacketKind { eth_type_said: !word.is_empty(), ip_proto_said })
     }
 
     /// Registers, tunnel, metadata, port.
@@ -240,29 +249,44 @@ impl Printer<'_> {
         write!(self.out, "{value}")
     }
 
-    fn ethernet(&mut self, ty: PacketKind) -> fmt::Result {
-        use crate::matching::tci;
+    fn vlan(&mut self, inner: Option<u16>) -> fmt::Result {
         if let Some((value, mask)) = self.matching.get(FieldId::VLAN_TCI) {
+            self.tag("", value, mask)?;
+        }
+        inner.map_or(Ok(()), |tci| self.tag("1", tci.into(), 0xffff))
+    }
+
+    /// One VLAN tag, as id and priority where the mask covers them in whole.
+    fn tag(&mut self, suffix: &str, value: u128, mask: u128) -> fmt::Result {
+        use crate::matching::tci;
+        {
             let whole = |part: u128| mask & part == 0 || mask & part == part;
             let (vid, pcp) = (mask & tci::VID != 0, mask & tci::PCP != 0);
             let tagged = mask & value & tci::CFI != 0;
             if tagged && whole(tci::VID) && whole(tci::PCP) && (vid || pcp) {
                 if vid {
-                    self.named("dl_vlan")?;
+                    self.item()?;
+                    write!(self.out, "dl_vlan{suffix}=")?;
                     write!(self.out, "{}", value & tci::VID)?;
                 }
                 if pcp {
-                    self.named("dl_vlan_pcp")?;
+                    self.item()?;
+                    write!(self.out, "dl_vlan_pcp{suffix}=")?;
                     write!(self.out, "{}", (value & tci::PCP) >> 13)?;
                 }
             } else {
-                self.named("vlan_tci")?;
+                self.item()?;
+                write!(self.out, "vlan_tci{suffix}=")?;
                 write!(self.out, "{value:#06x}")?;
                 if mask != 0xffff {
                     write!(self.out, "/{mask:#06x}")?;
                 }
             }
         }
+        Ok(())
+    }
+
+    fn ethernet(&mut self, ty: PacketKind) -> fmt::Result {
         self.mac(FieldId::ETH_SRC, "dl_src")?;
         self.mac(FieldId::ETH_DST, "dl_dst")?;
         if !ty.eth_type_said

@@ -47,6 +47,7 @@ mod learn;
 mod match_parse;
 mod match_print;
 mod nxm;
+mod packet;
 mod sample;
 mod scan;
 
