@@ -27,12 +27,17 @@ impl Bed {
         let scratch = Scratch::new().unwrap();
         let namespace = Namespace::new(false).unwrap();
         let switch = Switch::start(&namespace, scratch.path(), Datapath::Netdev).unwrap();
-        Bed { switch, _scratch: scratch }
+        Bed {
+            switch,
+            _scratch: scratch,
+        }
     }
 
     fn add_bridge(&self) {
         let words = "add-br br0 -- set Bridge br0 datapath_type=netdev fail_mode=secure";
-        self.switch.vsctl(&words.split(' ').collect::<Vec<_>>()).unwrap();
+        self.switch
+            .vsctl(&words.split(' ').collect::<Vec<_>>())
+            .unwrap();
     }
 
     fn executor(&self) -> (Mailbox, SwitchTraffic) {
@@ -44,12 +49,18 @@ impl Bed {
             timeout: Duration::from_secs(10),
         };
         let batches = spawn(settings, sender, traffic.clone());
-        (Mailbox::new(Target::Flows("br0".into()), events, batches), traffic)
+        (
+            Mailbox::new(Target::Flows("br0".into()), events, batches),
+            traffic,
+        )
     }
 
     /// How many flows `ovs-ofctl` sees in all.
     fn n_flows(&self) -> usize {
-        let text = self.switch.ofctl(&["dump-flows", &self.switch.management("br0")]).unwrap();
+        let text = self
+            .switch
+            .ofctl(&["dump-flows", &self.switch.management("br0")])
+            .unwrap();
         text.lines().filter(|line| line.contains("cookie=")).count()
     }
 }
@@ -87,13 +98,27 @@ fn every_kind() -> Vec<Flow> {
         Flow::new(int::MAC_SPOOF, 0).drop(),
         Flow::new(int::TRANSIENT, 1).actions([act::normal()]),
         from(int::LOCAL_SWITCHING, 1).actions([act::resubmit(int::TRANSIENT)]),
-        from(int::LOCAL_SWITCHING, 3).vlan(100).actions([act::set_vlan(5), act::resubmit(int::TRANSIENT)]),
-        from(int::LOCAL_SWITCHING, 3).untagged().actions([act::set_vlan(4094), act::resubmit(int::TRANSIENT)]),
+        from(int::LOCAL_SWITCHING, 3)
+            .vlan(100)
+            .actions([act::set_vlan(5), act::resubmit(int::TRANSIENT)]),
+        from(int::LOCAL_SWITCHING, 3)
+            .untagged()
+            .actions([act::set_vlan(4094), act::resubmit(int::TRANSIENT)]),
         from(int::LOCAL_SWITCHING, 9).actions([act::resubmit(int::TRANSIENT)]),
-        from(int::LOCAL_SWITCHING, 10).arp().actions([act::resubmit(int::ARP_SPOOF)]),
-        from(int::LOCAL_SWITCHING, 10).neighbour_advert().actions([act::resubmit(int::ARP_SPOOF)]),
-        from(int::ARP_SPOOF, 2).arp().arp_sender("10.0.0.5/32".parse().unwrap()).actions([act::resubmit(int::MAC_SPOOF)]),
-        from(int::ARP_SPOOF, 2).arp().arp_sender("10.1.0.0/17".parse().unwrap()).actions([act::resubmit(int::MAC_SPOOF)]),
+        from(int::LOCAL_SWITCHING, 10)
+            .arp()
+            .actions([act::resubmit(int::ARP_SPOOF)]),
+        from(int::LOCAL_SWITCHING, 10)
+            .neighbour_advert()
+            .actions([act::resubmit(int::ARP_SPOOF)]),
+        from(int::ARP_SPOOF, 2)
+            .arp()
+            .arp_sender("10.0.0.5/32".parse().unwrap())
+            .actions([act::resubmit(int::MAC_SPOOF)]),
+        from(int::ARP_SPOOF, 2)
+            .arp()
+            .arp_sender("10.1.0.0/17".parse().unwrap())
+            .actions([act::resubmit(int::MAC_SPOOF)]),
         from(int::ARP_SPOOF, 2)
             .neighbour_advert()
             .nd_target("fe80::f816:3eff:fe01:203/128".parse().unwrap())
@@ -102,39 +127,77 @@ fn every_kind() -> Vec<Flow> {
             .neighbour_advert()
             .nd_target("2001:db8:0:8000::/49".parse().unwrap())
             .actions([act::resubmit(int::MAC_SPOOF)]),
-        from(int::MAC_SPOOF, 2).source(mac).actions([act::resubmit(int::TRANSIENT)]),
-        Flow::new(int::LOCAL_SWITCHING, 1).in_port(Ofport::LOCAL).actions([act::resubmit(int::TRANSIENT)]),
+        from(int::MAC_SPOOF, 2)
+            .source(mac)
+            .actions([act::resubmit(int::TRANSIENT)]),
+        Flow::new(int::LOCAL_SWITCHING, 1)
+            .in_port(Ofport::LOCAL)
+            .actions([act::resubmit(int::TRANSIENT)]),
         // Tunnel bridge.
-        Flow::new(tun::FROM_INT, 0).unicast().actions([act::resubmit(tun::UNICAST)]),
-        Flow::new(tun::FROM_INT, 0).multicast().actions([act::resubmit(tun::FLOOD)]),
-        Flow::new(tun::GRE, 1).tunnel_key(u32::MAX).actions([act::set_vlan(1), act::resubmit(tun::LEARN)]),
-        Flow::new(tun::VXLAN, 1).tunnel_key(1).actions([act::set_vlan(2), act::resubmit(tun::LEARN)]),
+        Flow::new(tun::FROM_INT, 0)
+            .unicast()
+            .actions([act::resubmit(tun::UNICAST)]),
+        Flow::new(tun::FROM_INT, 0)
+            .multicast()
+            .actions([act::resubmit(tun::FLOOD)]),
+        Flow::new(tun::GRE, 1)
+            .tunnel_key(u32::MAX)
+            .actions([act::set_vlan(1), act::resubmit(tun::LEARN)]),
+        Flow::new(tun::VXLAN, 1)
+            .tunnel_key(1)
+            .actions([act::set_vlan(2), act::resubmit(tun::LEARN)]),
         Flow::new(tun::LEARN, 1).actions([act::learn_sender(), act::output(port(1))]),
         Flow::new(tun::UNICAST, 0).actions([act::resubmit(tun::FLOOD)]),
         Flow::new(tun::FLOOD, 0).drop(),
-        Flow::new(tun::FLOOD, 1).vlan(9).actions([act::strip_vlan(), act::set_tunnel(0)]),
         Flow::new(tun::FLOOD, 1)
-            .vlan(10)
-            .actions([act::strip_vlan(), act::set_tunnel(77), act::output(port(1)), act::output(port(0xfeff))]),
+            .vlan(9)
+            .actions([act::strip_vlan(), act::set_tunnel(0)]),
+        Flow::new(tun::FLOOD, 1).vlan(10).actions([
+            act::strip_vlan(),
+            act::set_tunnel(77),
+            act::output(port(1)),
+            act::output(port(0xfeff)),
+        ]),
         // Physical bridge.
         from(0, 2).drop(),
-        from(0, 4).vlan(11).actions([act::set_vlan(200), act::normal()]),
-        from(0, 4).vlan(12).actions([act::strip_vlan(), act::normal()]),
+        from(0, 4)
+            .vlan(11)
+            .actions([act::set_vlan(200), act::normal()]),
+        from(0, 4)
+            .vlan(12)
+            .actions([act::strip_vlan(), act::normal()]),
     ]
 }
 
 fn add(flow: Flow) -> FlowItem {
-    let body = FlowBody { cookie: cookie::OWNER | 0xabcd, actions: flow.actions };
-    FlowItem { key: flow.key, body: Some(body), learned: None }
+    let body = FlowBody {
+        cookie: cookie::OWNER | 0xabcd,
+        actions: flow.actions,
+    };
+    FlowItem {
+        key: flow.key,
+        body: Some(body),
+        learned: None,
+    }
 }
 
 fn remove(key: FlowKey) -> FlowItem {
-    FlowItem { learned: learned_through(&key), key, body: None }
+    FlowItem {
+        learned: learned_through(&key),
+        key,
+        body: None,
+    }
 }
 
 #[track_caller]
 fn done(outcome: Outcome) {
-    assert_eq!(outcome, Outcome::Done { refused: vec![], next_cfg: None });
+    assert_eq!(
+        outcome,
+        Outcome::Done {
+            refused: vec![],
+            next_cfg: None
+        }
+    );
 }
 
 /// Compares as the planner's ledger does, key by key.
@@ -166,9 +229,16 @@ fn every_kind_of_flow_reads_back_as_it_was_written() {
         // A flow in the place of another, and one gone.
         let mut wanted = wanted;
         let gone = wanted.pop().unwrap();
-        let other = Flow { key: wanted[3].key.clone(), actions: Flow::new(0, 0).actions([act::output(port(3))]).actions };
+        let other = Flow {
+            key: wanted[3].key.clone(),
+            actions: Flow::new(0, 0).actions([act::output(port(3))]).actions,
+        };
         wanted[3] = add(other);
-        done(mailbox.carry_out(Items::Flows(vec![remove(gone.key), wanted[3].clone()])).await);
+        done(
+            mailbox
+                .carry_out(Items::Flows(vec![remove(gone.key), wanted[3].clone()]))
+                .await,
+        );
         assert_eq!(traffic.openflow_barriers.get(), 2);
         let (mut again, _) = bed.executor();
         assert_same(up(&mut again).await, &wanted);
@@ -190,17 +260,42 @@ fn foreign_and_learned_flows_are_left_out_and_learned_ones_go_with_theirs() {
     block_on(async {
         let (mut mailbox, _) = bed.executor();
         assert_eq!(up(&mut mailbox).await, []);
-        let flood = Flow::new(tun::FLOOD, 1).vlan(9).actions([act::strip_vlan()]);
-        done(mailbox.carry_out(Items::Flows(vec![add(flood.clone())])).await);
+        let flood = Flow::new(tun::FLOOD, 1)
+            .vlan(9)
+            .actions([act::strip_vlan()]);
+        done(
+            mailbox
+                .carry_out(Items::Flows(vec![add(flood.clone())]))
+                .await,
+        );
         assert_eq!(bed.n_flows(), 5);
-        done(mailbox.carry_out(Items::Flows(vec![remove(flood.key)])).await);
-        let left = bed.switch.ofctl(&["dump-flows", "--no-stats", &bed.switch.management("br0"), "table=20"]).unwrap();
-        assert!(!left.contains("vlan_tci=0x0009/0x0fff,dl_dst=02:00:00:00:00:01"), "{left}");
+        done(
+            mailbox
+                .carry_out(Items::Flows(vec![remove(flood.key)]))
+                .await,
+        );
+        let left = bed
+            .switch
+            .ofctl(&[
+                "dump-flows",
+                "--no-stats",
+                &bed.switch.management("br0"),
+                "table=20",
+            ])
+            .unwrap();
+        assert!(
+            !left.contains("vlan_tci=0x0009/0x0fff,dl_dst=02:00:00:00:00:01"),
+            "{left}"
+        );
         assert_eq!(bed.n_flows(), 3, "{left}");
 
         // A flow of somebody else in the place of one of ours is not ours to delete.
         let foreign = Flow::new(0, 5).in_port(port(1));
-        done(mailbox.carry_out(Items::Flows(vec![remove(foreign.key)])).await);
+        done(
+            mailbox
+                .carry_out(Items::Flows(vec![remove(foreign.key)]))
+                .await,
+        );
         assert_eq!(bed.n_flows(), 3);
     });
 }
@@ -214,13 +309,26 @@ fn a_refused_flow_is_named_and_the_others_stand() {
         up(&mut mailbox).await;
         let good = |n| Flow::new(0, n).drop();
         // Reserved numbers are no outputs, and an ARP field needs ARP.
-        let bad_output = Flow::new(0, 2).actions([ofproto::action::Action::output(ofproto::ports::Port(0xff10))]);
+        let bad_output = Flow::new(0, 2).actions([ofproto::action::Action::output(
+            ofproto::ports::Port(0xff10),
+        )]);
         let bad_match = Flow::new(0, 4).arp_sender("10.0.0.1/32".parse().unwrap());
-        let items = vec![add(good(1)), add(bad_output), add(good(3)), add(bad_match), remove(good(9).key), add(good(5))];
+        let items = vec![
+            add(good(1)),
+            add(bad_output),
+            add(good(3)),
+            add(bad_match),
+            remove(good(9).key),
+            add(good(5)),
+        ];
         let outcome = mailbox.carry_out(Items::Flows(items)).await;
-        let Outcome::Done { refused, .. } = outcome else { panic!("{outcome:?}") };
+        let Outcome::Done { refused, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
         let found: Vec<(usize, &str)> = refused.iter().map(|(at, why)| (*at, &**why)).collect();
-        let [(1, output), (3, prerequisite)] = found[..] else { panic!("{found:?}") };
+        let [(1, output), (3, prerequisite)] = found[..] else {
+            panic!("{found:?}")
+        };
         assert!(output.contains("OFPBAC_BAD_OUT_PORT"), "{output}");
         assert!(prerequisite.contains("OFPBMC_BAD_PREREQ"), "{prerequisite}");
         assert_eq!(bed.n_flows(), 3);
@@ -232,11 +340,17 @@ fn a_bridge_that_comes_goes_and_comes_back() {
     let bed = Bed::new();
     block_on(async {
         let (mut mailbox, _) = bed.executor();
-        let outcome = mailbox.carry_out(Items::Flows(vec![add(Flow::new(0, 1).drop())])).await;
+        let outcome = mailbox
+            .carry_out(Items::Flows(vec![add(Flow::new(0, 1).drop())]))
+            .await;
         assert!(matches!(outcome, Outcome::Lost { .. }), "{outcome:?}");
         bed.add_bridge();
         assert_eq!(up(&mut mailbox).await, []);
-        done(mailbox.carry_out(Items::Flows(vec![add(Flow::new(0, 1).drop())])).await);
+        done(
+            mailbox
+                .carry_out(Items::Flows(vec![add(Flow::new(0, 1).drop())]))
+                .await,
+        );
         bed.switch.vsctl(&["del-br", "br0"]).unwrap();
         down(&mut mailbox).await;
         bed.add_bridge();
@@ -252,8 +366,9 @@ fn restarts_of_the_switch_while_batches_run() {
         let (mut mailbox, traffic) = bed.executor();
         up(&mut mailbox).await;
         // Larger than any batch of the planner, and still one barrier.
-        let items: Vec<FlowItem> =
-            (0..5000).map(|n| add(Flow::new(3, n + 1).vlan(n % 4000).actions([act::normal()]))).collect();
+        let items: Vec<FlowItem> = (0..5000)
+            .map(|n| add(Flow::new(3, n + 1).vlan(n % 4000).actions([act::normal()])))
+            .collect();
         let mut outcomes = BTreeMap::new();
         for round in 0..4u64 {
             let barriers = traffic.openflow_barriers.get();
@@ -272,7 +387,11 @@ fn restarts_of_the_switch_while_batches_run() {
             let outcome = mailbox.carry_out(Items::Flows(items[..1].to_vec())).await;
             assert!(matches!(outcome, Outcome::Lost { .. }), "{outcome:?}");
             bed.switch.spawn_vswitchd().unwrap();
-            assert_eq!(up(&mut mailbox).await, [], "a switch that restarted has no flows");
+            assert_eq!(
+                up(&mut mailbox).await,
+                [],
+                "a switch that restarted has no flows"
+            );
         }
         assert!(outcomes.contains_key("lost"), "{outcomes:?}");
         done(mailbox.carry_out(Items::Flows(items.clone())).await);
@@ -298,7 +417,10 @@ fn a_switch_that_hangs_is_dropped_after_the_deadline() {
         let second = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await;
         assert!(second.is_ok(), "it comes again after the deadline");
         drop(first);
-        assert!(events.try_recv().is_err(), "nothing to tell of a connection that never stood");
+        assert!(
+            events.try_recv().is_err(),
+            "nothing to tell of a connection that never stood"
+        );
     });
 }
 
@@ -312,8 +434,15 @@ fn ends_when_nobody_asks_or_listens_any_more() {
         drop(mailbox.batches);
         while mailbox.events.recv().await.is_some() {}
 
-        let (Mailbox { events, batches, .. }, _) = bed.executor();
+        let (
+            Mailbox {
+                events, batches, ..
+            },
+            _,
+        ) = bed.executor();
         drop(events);
-        tokio::time::timeout(LIMIT, batches.closed()).await.expect("the executor ends");
+        tokio::time::timeout(LIMIT, batches.closed())
+            .await
+            .expect("the executor ends");
     });
 }

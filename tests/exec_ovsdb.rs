@@ -29,7 +29,10 @@ impl Bed {
         let scratch = Scratch::new().unwrap();
         let namespace = Namespace::new(false).unwrap();
         let switch = Switch::start(&namespace, scratch.path(), Datapath::Netdev).unwrap();
-        Bed { switch, _scratch: scratch }
+        Bed {
+            switch,
+            _scratch: scratch,
+        }
     }
 
     fn vsctl(&self, line: &str) -> String {
@@ -103,13 +106,21 @@ fn is_assigned(port: &PortFact) -> bool {
 }
 
 fn bridge(name: &str) -> (RowKey, Option<Row>) {
-    let row = BridgeRow { datapath_type: Some("netdev".into()), fail_mode: Some("secure".into()), create: true };
+    let row = BridgeRow {
+        datapath_type: Some("netdev".into()),
+        fail_mode: Some("secure".into()),
+        create: true,
+    };
     (RowKey::Bridge(name.into()), Some(Row::Bridge(row)))
 }
 
 fn patch(name: &str, bridge: &str, peer: &str) -> (RowKey, Option<Row>) {
     let options = BTreeMap::from([("peer".into(), peer.into())]);
-    let row = PortRow { bridge: bridge.into(), kind: "patch".into(), options };
+    let row = PortRow {
+        bridge: bridge.into(),
+        kind: "patch".into(),
+        options,
+    };
     (RowKey::Port(name.into()), Some(Row::Port(row)))
 }
 
@@ -124,7 +135,10 @@ fn hint(tag: u16) -> VlanHint {
 }
 
 fn vif(name: &str, tag: u16, hint: Option<VlanHint>) -> (RowKey, Option<Row>) {
-    (RowKey::Vif(name.into()), Some(Row::Vif(VifRow { tag, hint })))
+    (
+        RowKey::Vif(name.into()),
+        Some(Row::Vif(VifRow { tag, hint })),
+    )
 }
 
 fn rows<const N: usize>(items: [(RowKey, Option<Row>); N]) -> Items {
@@ -143,7 +157,9 @@ fn done(outcome: Outcome) -> Option<i64> {
 async fn applied(mailbox: &mut Mailbox, next_cfg: i64) {
     let is = |fact: &Fact| matches!(fact, Fact::Applied(cfg) if *cfg >= next_cfg);
     if !mailbox.facts().any(is) {
-        mailbox.fact("next_cfg applied", |fact| is(fact).then_some(())).await;
+        mailbox
+            .fact("next_cfg applied", |fact| is(fact).then_some(()))
+            .await;
     }
 }
 
@@ -155,7 +171,14 @@ fn bridges_ports_and_tags() {
         complete(&mut mailbox).await;
 
         // Two bridges and the pair between them, all in one transaction.
-        let base = || rows([bridge("br-int"), bridge("br-tun"), patch("pi", "br-int", "pt"), patch("pt", "br-tun", "pi")]);
+        let base = || {
+            rows([
+                bridge("br-int"),
+                bridge("br-tun"),
+                patch("pi", "br-int", "pt"),
+                patch("pt", "br-tun", "pi"),
+            ])
+        };
         let next_cfg = done(mailbox.carry_out(base()).await).expect("something was written");
         // Told before the answer, before ovs-vswitchd has looked.
         for name in ["br-int", "br-tun"] {
@@ -166,11 +189,17 @@ fn bridges_ports_and_tags() {
             assert_eq!(local.owner, None, "nothing of its own to remove");
         }
         let told = last_port(&mailbox, "pi").unwrap();
-        assert_eq!((&*told.bridge, &*told.kind, told.owner.as_deref()), ("br-int", "patch", Some("hv1")));
+        assert_eq!(
+            (&*told.bridge, &*told.kind, told.owner.as_deref()),
+            ("br-int", "patch", Some("hv1"))
+        );
         assert_eq!(told.options.get("peer").map(|p| &**p), Some("pt"));
         applied(&mut mailbox, next_cfg).await;
         port(&mut mailbox, "pi", is_assigned).await;
-        assert_eq!(bed.vsctl("get Bridge br-tun fail_mode datapath_type external_ids:vifd-owner"), "secure\nnetdev\nhv1");
+        assert_eq!(
+            bed.vsctl("get Bridge br-tun fail_mode datapath_type external_ids:vifd-owner"),
+            "secure\nnetdev\nhv1"
+        );
         assert_eq!(bed.vsctl("list-ports br-tun"), "pt");
 
         // Asking for what stands writes nothing.
@@ -187,36 +216,83 @@ fn bridges_ports_and_tags() {
         let told = port(&mut mailbox, "tap1", is_assigned).await;
         assert_eq!((told.tag, told.trunk), (Some(4095), true));
         assert_eq!(told.iface_id, Some(PORT.parse().unwrap()));
-        assert_eq!(told.attached_mac, Some("fa:16:3e:00:00:01".parse().unwrap()));
+        assert_eq!(
+            told.attached_mac,
+            Some("fa:16:3e:00:00:01".parse().unwrap())
+        );
         assert_eq!((told.hint, told.owner), (None, None));
 
         // It gets its tag; what is not ours in other_config stays.
-        let next_cfg = done(mailbox.carry_out(rows([vif("tap1", 5, Some(hint(5)))])).await).unwrap();
+        let next_cfg = done(
+            mailbox
+                .carry_out(rows([vif("tap1", 5, Some(hint(5)))]))
+                .await,
+        )
+        .unwrap();
         let told = last_port(&mailbox, "tap1").unwrap();
-        assert_eq!((told.tag, told.trunk, told.hint), (Some(5), false, Some(hint(5))));
+        assert_eq!(
+            (told.tag, told.trunk, told.hint),
+            (Some(5), false, Some(hint(5)))
+        );
         applied(&mut mailbox, next_cfg).await;
-        assert_eq!(bed.vsctl("get Port tap1 tag vlan_mode other_config:mine other_config:physical_network"), "5\n[]\n\"1\"\nNone");
-        let local = VlanHint { network_type: "local".into(), segmentation_id: None, ..hint(6) };
-        done(mailbox.carry_out(rows([vif("tap1", 6, Some(local.clone()))])).await).unwrap();
-        assert_eq!(last_port(&mailbox, "tap1").unwrap().hint, Some(local.clone()));
+        assert_eq!(
+            bed.vsctl(
+                "get Port tap1 tag vlan_mode other_config:mine other_config:physical_network"
+            ),
+            "5\n[]\n\"1\"\nNone"
+        );
+        let local = VlanHint {
+            network_type: "local".into(),
+            segmentation_id: None,
+            ..hint(6)
+        };
+        done(
+            mailbox
+                .carry_out(rows([vif("tap1", 6, Some(local.clone()))]))
+                .await,
+        )
+        .unwrap();
+        assert_eq!(
+            last_port(&mailbox, "tap1").unwrap().hint,
+            Some(local.clone())
+        );
         done(mailbox.carry_out(rows([vif("tap1", 4095, None)])).await).unwrap();
         let told = last_port(&mailbox, "tap1").unwrap();
-        assert_eq!((told.tag, told.hint), (Some(4095), Some(local)), "no hint asked for: the old one stays");
+        assert_eq!(
+            (told.tag, told.hint),
+            (Some(4095), Some(local)),
+            "no hint asked for: the old one stays"
+        );
 
         // A VIF that is gone is refused, the others go on.
-        let outcome = mailbox.carry_out(rows([vif("tap9", 5, None), vif("tap1", 7, None)])).await;
-        let Outcome::Done { refused, next_cfg: Some(_) } = outcome else { panic!("{outcome:?}") };
+        let outcome = mailbox
+            .carry_out(rows([vif("tap9", 5, None), vif("tap1", 7, None)]))
+            .await;
+        let Outcome::Done {
+            refused,
+            next_cfg: Some(_),
+        } = outcome
+        else {
+            panic!("{outcome:?}")
+        };
         assert_eq!(refused.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0]);
         assert!(refused[0].1.contains("no port tap9"), "{refused:?}");
         bed.vsctl("del-port tap1");
-        mailbox.fact("tap1 gone", |fact| (*fact == Fact::PortGone("tap1".into())).then_some(())).await;
+        mailbox
+            .fact("tap1 gone", |fact| {
+                (*fact == Fact::PortGone("tap1".into())).then_some(())
+            })
+            .await;
 
         // A port that moved is moved back and gets its options; a key of somebody else stays.
         bed.vsctl("del-port pt -- add-port br-int pt -- set Interface pt type=patch options:peer=x options:more=1 -- set Port pt external_ids:vifd-owner=hv1");
         port(&mut mailbox, "pt", |port| &*port.bridge == "br-int").await;
         done(mailbox.carry_out(base()).await).unwrap();
         let told = last_port(&mailbox, "pt").unwrap();
-        assert_eq!((&*told.bridge, told.options.get("peer").map(|p| &**p)), ("br-tun", Some("pi")));
+        assert_eq!(
+            (&*told.bridge, told.options.get("peer").map(|p| &**p)),
+            ("br-tun", Some("pi"))
+        );
         assert_eq!(told.options.get("more").map(|v| &**v), Some("1"));
 
         // Only what bears the mark is removed.
@@ -224,9 +300,17 @@ fn bridges_ports_and_tags() {
         port(&mut mailbox, "theirs", |_| true).await;
         port(&mut mailbox, "foreign", |_| true).await;
         let names = ["pt", "foreign", "theirs", "nobody"];
-        let outcome = mailbox.carry_out(rows(names.map(|name| (RowKey::Port(name.into()), None)))).await;
-        let Outcome::Done { refused, .. } = outcome else { panic!("{outcome:?}") };
-        assert_eq!(refused.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [1, 2], "{refused:?}");
+        let outcome = mailbox
+            .carry_out(rows(names.map(|name| (RowKey::Port(name.into()), None))))
+            .await;
+        let Outcome::Done { refused, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(
+            refused.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+            [1, 2],
+            "{refused:?}"
+        );
         assert_eq!(bed.vsctl("list-ports br-tun"), "foreign\ntheirs");
         assert_eq!(last_port(&mailbox, "pt"), None);
     });
@@ -243,24 +327,53 @@ fn a_row_at_fault_is_named() {
         port(&mut mailbox, "tap1", |_| true).await;
 
         // At an operation: the schema does not allow the value.
-        let bad = BridgeRow { datapath_type: None, fail_mode: Some("perhaps".into()), create: false };
+        let bad = BridgeRow {
+            datapath_type: None,
+            fail_mode: Some("perhaps".into()),
+            create: false,
+        };
         let bad = (RowKey::Bridge("br-int".into()), Some(Row::Bridge(bad)));
         let outcome = mailbox.carry_out(rows([vif("tap1", 9, None), bad])).await;
-        let Outcome::Rejected { at: Some(1), reason } = outcome else { panic!("{outcome:?}") };
+        let Outcome::Rejected {
+            at: Some(1),
+            reason,
+        } = outcome
+        else {
+            panic!("{outcome:?}")
+        };
         assert!(reason.contains("allowed values"), "{reason}");
-        assert_eq!(bed.vsctl("get Port tap1 tag"), "[]", "nothing of a rejected batch stands");
+        assert_eq!(
+            bed.vsctl("get Port tap1 tag"),
+            "[]",
+            "nothing of a rejected batch stands"
+        );
 
         // At the commit: the name is that of an interface in a bond.
         bed.vsctl("add-bond br-int bond0 m1 m2 -- set Interface m1 type=internal -- set Interface m2 type=internal");
         port(&mut mailbox, "bond0", |_| true).await;
-        let outcome = mailbox.carry_out(rows([vif("tap1", 9, None), patch("m1", "br-int", "x")])).await;
-        let Outcome::Rejected { at: None, reason } = outcome else { panic!("{outcome:?}") };
+        let outcome = mailbox
+            .carry_out(rows([vif("tap1", 9, None), patch("m1", "br-int", "x")]))
+            .await;
+        let Outcome::Rejected { at: None, reason } = outcome else {
+            panic!("{outcome:?}")
+        };
         assert!(reason.contains("constraint violation"), "{reason}");
 
         // Before anything is sent: a bridge that nobody makes.
-        let outcome = mailbox.carry_out(rows([patch("p", "br-ex", "x"), vif("tap1", 9, None)])).await;
-        let Outcome::Done { refused, next_cfg: Some(_) } = outcome else { panic!("{outcome:?}") };
-        assert!(refused[0].0 == 0 && refused[0].1.contains("no bridge br-ex"), "{refused:?}");
+        let outcome = mailbox
+            .carry_out(rows([patch("p", "br-ex", "x"), vif("tap1", 9, None)]))
+            .await;
+        let Outcome::Done {
+            refused,
+            next_cfg: Some(_),
+        } = outcome
+        else {
+            panic!("{outcome:?}")
+        };
+        assert!(
+            refused[0].0 == 0 && refused[0].1.contains("no bridge br-ex"),
+            "{refused:?}"
+        );
     });
 }
 
@@ -291,7 +404,9 @@ fn restarts_of_both_daemons_while_batches_run() {
         complete(&mut mailbox).await;
         let next_cfg = done(mailbox.carry_out(rows([bridge("br-int")])).await).unwrap();
         applied(&mut mailbox, next_cfg).await;
-        let plug: String = (0..8).map(|i| format!(" -- add-port br-int tap{i} -- set Interface tap{i} type=internal")).collect();
+        let plug: String = (0..8)
+            .map(|i| format!(" -- add-port br-int tap{i} -- set Interface tap{i} type=internal"))
+            .collect();
         bed.vsctl(plug.trim_start_matches(" -- "));
         port(&mut mailbox, "tap7", is_assigned).await;
 
@@ -312,8 +427,13 @@ fn restarts_of_both_daemons_while_batches_run() {
             tokio::task::yield_now().await;
             bed.switch.kill_database().unwrap();
             let outcome = mailbox.outcome(id).await;
-            assert!(matches!(outcome, Outcome::Lost { .. } | Outcome::Done { .. }), "{outcome:?}");
-            if !mailbox.seen[before..].iter().any(|e| matches!(e, ExecEvent::Facts(f) if matches!(f[..], [Fact::SwitchLost { .. }]))) {
+            assert!(
+                matches!(outcome, Outcome::Lost { .. } | Outcome::Done { .. }),
+                "{outcome:?}"
+            );
+            if !mailbox.seen[before..].iter().any(
+                |e| matches!(e, ExecEvent::Facts(f) if matches!(f[..], [Fact::SwitchLost { .. }])),
+            ) {
                 lost(&mut mailbox).await;
             }
             let refused = mailbox.carry_out(Items::Rows(items.clone())).await;
@@ -350,14 +470,21 @@ fn one_agent_at_a_time() {
         let (mut second, _) = bed.executor();
         let reason = lost(&mut second).await;
         assert!(reason.contains("another vifd holds br-int"), "{reason}");
-        assert!(!second.facts().any(|fact| matches!(fact, Fact::SwitchBegin)), "nothing is told before");
+        assert!(
+            !second.facts().any(|fact| matches!(fact, Fact::SwitchBegin)),
+            "nothing is told before"
+        );
         let outcome = second.carry_out(rows([bridge("br-int")])).await;
         assert!(matches!(outcome, Outcome::Lost { .. }), "{outcome:?}");
         assert_eq!(bed.vsctl("list-br"), "");
 
         // One for another bridge is not in the way.
         let (sender, events) = mpsc::channel(16);
-        let batches = spawn(bed.settings("hv2", "br-other"), sender, SwitchTraffic::default());
+        let batches = spawn(
+            bed.settings("hv2", "br-other"),
+            sender,
+            SwitchTraffic::default(),
+        );
         complete(&mut Mailbox::new(Target::Rows, events, batches)).await;
 
         // The first goes, as an agent that is killed: its connection ends.
@@ -376,12 +503,18 @@ fn a_server_that_comes_later_and_a_bad_address() {
     block_on(async {
         let (mut mailbox, _) = bed.executor();
         let reason = lost(&mut mailbox).await;
-        assert!(reason.contains("no answer from ovsdb-server at unix:"), "{reason}");
+        assert!(
+            reason.contains("no answer from ovsdb-server at unix:"),
+            "{reason}"
+        );
         bed.switch.start_database().unwrap();
         complete(&mut mailbox).await;
 
         let (sender, events) = mpsc::channel(16);
-        let settings = Settings { connection: "punix:/x".into(), ..bed.settings("hv1", "br-int") };
+        let settings = Settings {
+            connection: "punix:/x".into(),
+            ..bed.settings("hv1", "br-int")
+        };
         let batches = spawn(settings, sender, SwitchTraffic::default());
         let mut mailbox = Mailbox::new(Target::Rows, events, batches);
         let reason = lost(&mut mailbox).await;
@@ -397,7 +530,9 @@ fn one_port_more_costs_its_own_facts() {
         complete(&mut mailbox).await;
         let next_cfg = done(mailbox.carry_out(rows([bridge("br-int")])).await).unwrap();
         applied(&mut mailbox, next_cfg).await;
-        let plug: String = (0..100).map(|i| format!(" -- add-port br-int tap{i} -- set Interface tap{i} type=internal")).collect();
+        let plug: String = (0..100)
+            .map(|i| format!(" -- add-port br-int tap{i} -- set Interface tap{i} type=internal"))
+            .collect();
         bed.vsctl(plug.trim_start_matches(" -- "));
         for i in 0..100 {
             port(&mut mailbox, &format!("tap{i}"), is_assigned).await;
@@ -405,7 +540,12 @@ fn one_port_more_costs_its_own_facts() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         while mailbox.events.try_recv().is_ok() {}
         let before = mailbox.seen.len();
-        let next_cfg = done(mailbox.carry_out(rows([vif("tap50", 3, Some(hint(3)))])).await).unwrap();
+        let next_cfg = done(
+            mailbox
+                .carry_out(rows([vif("tap50", 3, Some(hint(3)))]))
+                .await,
+        )
+        .unwrap();
         applied(&mut mailbox, next_cfg).await;
         let names: Vec<&str> = mailbox.seen[before..]
             .iter()
@@ -432,8 +572,15 @@ fn ends_when_nobody_asks_or_listens_any_more() {
         drop(mailbox.batches);
         while mailbox.events.recv().await.is_some() {}
 
-        let (Mailbox { events, batches, .. }, _) = bed.executor();
+        let (
+            Mailbox {
+                events, batches, ..
+            },
+            _,
+        ) = bed.executor();
         drop(events);
-        tokio::time::timeout(LIMIT, batches.closed()).await.expect("the executor ends");
+        tokio::time::timeout(LIMIT, batches.closed())
+            .await
+            .expect("the executor ends");
     });
 }

@@ -31,7 +31,11 @@ fn inside(test: impl FnOnce(Arc<Namespace>) + Send) {
 }
 
 fn link(name: &str, mtu: u32, up: bool) -> Fact {
-    Fact::Link(LinkFact { name: name.into(), mtu, up })
+    Fact::Link(LinkFact {
+        name: name.into(),
+        mtu,
+        up,
+    })
 }
 
 fn want(name: &str, mtu: u32) -> (Arc<str>, LinkState) {
@@ -39,7 +43,11 @@ fn want(name: &str, mtu: u32) -> (Arc<str>, LinkState) {
 }
 
 async fn complete(mailbox: &mut Mailbox) {
-    mailbox.fact("the first listing", |fact| (*fact == Fact::LinksComplete).then_some(())).await;
+    mailbox
+        .fact("the first listing", |fact| {
+            (*fact == Fact::LinksComplete).then_some(())
+        })
+        .await;
 }
 
 fn is(wanted: Fact) -> impl FnMut(&Fact) -> Option<()> {
@@ -63,12 +71,22 @@ fn lists_then_follows() {
             ip("link set tap1 up\n");
             mailbox.fact("up", is(link("tap1", 1400, true))).await;
             ip("address delete 192.0.2.1/24 dev tap1\n");
-            mailbox.fact("address gone", is(Fact::AddressGone(address))).await;
+            mailbox
+                .fact("address gone", is(Fact::AddressGone(address)))
+                .await;
             ip("link set tap1 down\nlink set tap1 name tap2\n");
-            mailbox.fact("the new name", is(link("tap2", 1400, false))).await;
-            assert!(mailbox.facts().any(|fact| *fact == Fact::LinkGone("tap1".into())));
+            mailbox
+                .fact("the new name", is(link("tap2", 1400, false)))
+                .await;
+            assert!(
+                mailbox
+                    .facts()
+                    .any(|fact| *fact == Fact::LinkGone("tap1".into()))
+            );
             ip("link delete tap2\n");
-            mailbox.fact("gone", is(Fact::LinkGone("tap2".into()))).await;
+            mailbox
+                .fact("gone", is(Fact::LinkGone("tap2".into())))
+                .await;
         });
     });
 }
@@ -76,18 +94,39 @@ fn lists_then_follows() {
 #[test]
 fn changes_what_differs_and_says_what_the_kernel_refuses() {
     inside(|namespace| {
-        ip_batch(&namespace, "link add va type veth peer name vb\nlink add vc mtu 1450 up type veth peer name vd\n").unwrap();
+        ip_batch(
+            &namespace,
+            "link add va type veth peer name vb\nlink add vc mtu 1450 up type veth peer name vd\n",
+        )
+        .unwrap();
         block_on(async {
             let mut mailbox = start();
             complete(&mut mailbox).await;
-            let items = vec![want("va", 1450), want("nobody", 1450), want("vc", 1450), want("vb", 1_000_000)];
+            let items = vec![
+                want("va", 1450),
+                want("nobody", 1450),
+                want("vc", 1450),
+                want("vb", 1_000_000),
+            ];
             let before = mailbox.seen.len();
             let outcome = mailbox.carry_out(Items::Links(items)).await;
-            let Outcome::Done { refused, next_cfg: None } = outcome else { panic!("{outcome:?}") };
-            let refused: Vec<(usize, &str)> = refused.iter().map(|(at, why)| (*at, &**why)).collect();
-            let [(1, nobody), (3, too_large)] = refused[..] else { panic!("{refused:?}") };
+            let Outcome::Done {
+                refused,
+                next_cfg: None,
+            } = outcome
+            else {
+                panic!("{outcome:?}")
+            };
+            let refused: Vec<(usize, &str)> =
+                refused.iter().map(|(at, why)| (*at, &**why)).collect();
+            let [(1, nobody), (3, too_large)] = refused[..] else {
+                panic!("{refused:?}")
+            };
             assert!(nobody.contains("no device nobody"), "{nobody}");
-            assert!(too_large.contains("mtu greater than device maximum"), "{too_large}");
+            assert!(
+                too_large.contains("mtu greater than device maximum"),
+                "{too_large}"
+            );
             // Told before the answer.
             let facts: Vec<Fact> = mailbox.facts().cloned().collect();
             assert!(facts.contains(&link("va", 1450, true)), "{facts:?}");
@@ -95,9 +134,22 @@ fn changes_what_differs_and_says_what_the_kernel_refuses() {
 
             // What stands is not written again: nothing is told.
             let before = mailbox.seen.len();
-            let outcome = mailbox.carry_out(Items::Links(vec![want("va", 1450), want("vc", 1450)])).await;
-            assert_eq!(outcome, Outcome::Done { refused: vec![], next_cfg: None });
-            assert_eq!(mailbox.seen.len(), before + 1, "only the answer: {:?}", &mailbox.seen[before..]);
+            let outcome = mailbox
+                .carry_out(Items::Links(vec![want("va", 1450), want("vc", 1450)]))
+                .await;
+            assert_eq!(
+                outcome,
+                Outcome::Done {
+                    refused: vec![],
+                    next_cfg: None
+                }
+            );
+            assert_eq!(
+                mailbox.seen.len(),
+                before + 1,
+                "only the answer: {:?}",
+                &mailbox.seen[before..]
+            );
         });
     });
 }
@@ -105,16 +157,29 @@ fn changes_what_differs_and_says_what_the_kernel_refuses() {
 #[test]
 fn more_requests_than_fit_the_window() {
     inside(|namespace| {
-        let script: String = (0..100).map(|i| format!("link add v{i} type veth peer name w{i}\n")).collect();
+        let script: String = (0..100)
+            .map(|i| format!("link add v{i} type veth peer name w{i}\n"))
+            .collect();
         ip_batch(&namespace, &script).unwrap();
         block_on(async {
             let mut mailbox = start();
             complete(&mut mailbox).await;
-            let items: Vec<_> = (0..100).flat_map(|i| [want(&format!("v{i}"), 1430), want(&format!("w{i}"), 1430)]).collect();
+            let items: Vec<_> = (0..100)
+                .flat_map(|i| [want(&format!("v{i}"), 1430), want(&format!("w{i}"), 1430)])
+                .collect();
             let outcome = mailbox.carry_out(Items::Links(items.clone())).await;
-            assert_eq!(outcome, Outcome::Done { refused: vec![], next_cfg: None });
+            assert_eq!(
+                outcome,
+                Outcome::Done {
+                    refused: vec![],
+                    next_cfg: None
+                }
+            );
             for (name, _) in items {
-                assert!(mailbox.facts().any(|f| *f == link(&name, 1430, true)), "{name}");
+                assert!(
+                    mailbox.facts().any(|f| *f == link(&name, 1430, true)),
+                    "{name}"
+                );
             }
         });
     });
@@ -123,8 +188,24 @@ fn more_requests_than_fit_the_window() {
 /// Messages that the kernel could not deliver to netlink sockets of this namespace.
 fn dropped() -> u64 {
     let table = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
-    let column = table.lines().next().unwrap().split_whitespace().position(|name| name == "Drops").unwrap();
-    table.lines().skip(1).map(|line| line.split_whitespace().nth(column).unwrap().parse::<u64>().unwrap()).sum()
+    let column = table
+        .lines()
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .position(|name| name == "Drops")
+        .unwrap();
+    table
+        .lines()
+        .skip(1)
+        .map(|line| {
+            line.split_whitespace()
+                .nth(column)
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
+        })
+        .sum()
 }
 
 /// Changes of each device: enough messages for any buffer.
@@ -139,7 +220,9 @@ fn lost_messages_are_made_good_by_a_listing() {
             let batches = rtnl::spawn(sender);
             let mut mailbox = Mailbox::new(Target::Links, events, batches);
             complete(&mut mailbox).await;
-            let mut script: String = (0..40).map(|i| format!("link add v{i} type veth peer name w{i}\n")).collect();
+            let mut script: String = (0..40)
+                .map(|i| format!("link add v{i} type veth peer name w{i}\n"))
+                .collect();
             for round in 0..ROUNDS {
                 for i in 0..40 {
                     script += &format!("link set v{i} mtu {}\n", 1300 + round);
@@ -149,7 +232,9 @@ fn lost_messages_are_made_good_by_a_listing() {
             ip_batch(&namespace, &script).unwrap();
             assert!(dropped() > 0, "too few messages to overrun the socket");
             let last = 1300 + ROUNDS - 1;
-            mailbox.fact("the last message", is(link("v8", last, true))).await;
+            mailbox
+                .fact("the last message", is(link("v8", last, true)))
+                .await;
             let mut devices = std::collections::BTreeMap::new();
             for fact in mailbox.facts() {
                 match fact {
@@ -175,9 +260,13 @@ fn ends_when_nobody_asks_or_listens_any_more() {
             drop(mailbox.batches);
             while mailbox.events.recv().await.is_some() {}
 
-            let Mailbox { events, batches, .. } = start();
+            let Mailbox {
+                events, batches, ..
+            } = start();
             drop(events);
-            tokio::time::timeout(exec_bed::LIMIT, batches.closed()).await.expect("the executor ends");
+            tokio::time::timeout(exec_bed::LIMIT, batches.closed())
+                .await
+                .expect("the executor ends");
         });
     });
 }

@@ -19,12 +19,18 @@ impl Backoff {
 
     /// Nothing has failed yet.
     pub fn new() -> Backoff {
-        Backoff { next: Self::FIRST, last: Self::LAST }
+        Backoff {
+            next: Self::FIRST,
+            last: Self::LAST,
+        }
     }
 
     /// The same for a socket of this host.
     pub fn nearby() -> Backoff {
-        Backoff { next: Self::FIRST, last: Self::NEARBY }
+        Backoff {
+            next: Self::FIRST,
+            last: Self::NEARBY,
+        }
     }
 
     /// The peer was reached.

@@ -57,7 +57,11 @@ impl Teller {
 
     async fn facts(&self, facts: Vec<Fact>) -> Result<(), Deserted> {
         if facts.len() <= FACTS_PER_EVENT {
-            return if facts.is_empty() { Ok(()) } else { self.event(ExecEvent::Facts(facts)).await };
+            return if facts.is_empty() {
+                Ok(())
+            } else {
+                self.event(ExecEvent::Facts(facts)).await
+            };
         }
         let mut rest = facts.into_iter();
         loop {
@@ -70,6 +74,11 @@ impl Teller {
     }
 
     async fn finished(&self, id: u64, outcome: Outcome) -> Result<(), Deserted> {
-        self.event(ExecEvent::Finished { target: self.target.clone(), id, outcome }).await
+        self.event(ExecEvent::Finished {
+            target: self.target.clone(),
+            id,
+            outcome,
+        })
+        .await
     }
 }

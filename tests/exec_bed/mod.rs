@@ -22,8 +22,18 @@ pub struct Mailbox {
 
 #[allow(dead_code, reason = "each test file uses its part")]
 impl Mailbox {
-    pub fn new(target: Target, events: mpsc::Receiver<ExecEvent>, batches: mpsc::Sender<Batch>) -> Mailbox {
-        Mailbox { events, batches, target, next: 1, seen: Vec::new() }
+    pub fn new(
+        target: Target,
+        events: mpsc::Receiver<ExecEvent>,
+        batches: mpsc::Sender<Batch>,
+    ) -> Mailbox {
+        Mailbox {
+            events,
+            batches,
+            target,
+            next: 1,
+            seen: Vec::new(),
+        }
     }
 
     async fn next(&mut self, what: &str) -> ExecEvent {
@@ -35,7 +45,11 @@ impl Mailbox {
     }
 
     /// Waits for an event that `wanted` takes.
-    pub async fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&ExecEvent) -> Option<T>) -> T {
+    pub async fn until<T>(
+        &mut self,
+        what: &str,
+        mut wanted: impl FnMut(&ExecEvent) -> Option<T>,
+    ) -> T {
         loop {
             let event = self.next(what).await;
             let found = wanted(&event);
@@ -59,14 +73,25 @@ impl Mailbox {
     pub async fn submit(&mut self, items: Items) -> u64 {
         let id = self.next;
         self.next += 1;
-        self.batches.send(Batch { target: self.target.clone(), id, items }).await.expect("the executor takes batches");
+        self.batches
+            .send(Batch {
+                target: self.target.clone(),
+                id,
+                items,
+            })
+            .await
+            .expect("the executor takes batches");
         id
     }
 
     /// Waits for the end of a batch.
     pub async fn outcome(&mut self, id: u64) -> Outcome {
         self.until("the end of a batch", |event| match event {
-            ExecEvent::Finished { id: finished, outcome, .. } if *finished == id => Some(outcome.clone()),
+            ExecEvent::Finished {
+                id: finished,
+                outcome,
+                ..
+            } if *finished == id => Some(outcome.clone()),
             _ => None,
         })
         .await
@@ -89,5 +114,9 @@ impl Mailbox {
 
 /// Runs a test on the kind of runtime that the agent has.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }

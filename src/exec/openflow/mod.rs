@@ -41,10 +41,24 @@ pub struct Settings {
 }
 
 /// Starts the executor on the current runtime.
-pub fn spawn(settings: Settings, events: mpsc::Sender<ExecEvent>, traffic: SwitchTraffic) -> mpsc::Sender<Batch> {
+pub fn spawn(
+    settings: Settings,
+    events: mpsc::Sender<ExecEvent>,
+    traffic: SwitchTraffic,
+) -> mpsc::Sender<Batch> {
     let (sender, batches) = mpsc::channel(1);
-    let teller = Teller { events, target: Target::Flows(settings.bridge.clone()) };
-    let executor = Executor { settings, batches, teller, traffic, backoff: Backoff::nearby(), complaint: None };
+    let teller = Teller {
+        events,
+        target: Target::Flows(settings.bridge.clone()),
+    };
+    let executor = Executor {
+        settings,
+        batches,
+        teller,
+        traffic,
+        backoff: Backoff::nearby(),
+        complaint: None,
+    };
     tokio::spawn(async move {
         // It ends when nobody asks or listens any more; there is nobody to tell.
         let _ = executor.run().await;
@@ -116,7 +130,9 @@ impl Executor {
 
     async fn turn_away(&self, batch: &Batch) -> Result<(), Deserted> {
         let reason = Arc::from("no flow connection");
-        self.teller.finished(batch.id, Outcome::Lost { reason }).await
+        self.teller
+            .finished(batch.id, Outcome::Lost { reason })
+            .await
     }
 
     /// From a connect to the end of the connection.
@@ -140,14 +156,25 @@ impl Executor {
         self.backoff.reset();
         self.complaint = None;
         let bridge = self.settings.bridge.clone();
-        if self.teller.event(ExecEvent::FlowsUp { bridge: bridge.clone(), flows }).await.is_err() {
+        if self
+            .teller
+            .event(ExecEvent::FlowsUp {
+                bridge: bridge.clone(),
+                flows,
+            })
+            .await
+            .is_err()
+        {
             return End::Deserted;
         }
         let reason = match self.serve(&handle, &mut events).await {
             End::Deserted => return End::Deserted,
             End::Lost(reason) => reason,
         };
-        let event = ExecEvent::FlowsDown { bridge, reason: reason.as_str().into() };
+        let event = ExecEvent::FlowsDown {
+            bridge,
+            reason: reason.as_str().into(),
+        };
         match self.teller.event(event).await {
             Ok(()) => End::Lost(reason),
             Err(Deserted) => End::Deserted,
@@ -155,7 +182,11 @@ impl Executor {
     }
 
     /// Waits for the end of the set-up, then asks for everything that carries our mark.
-    async fn opened(&mut self, handle: &Handle, events: &mut Events) -> Result<Vec<(FlowKey, FlowBody)>, End> {
+    async fn opened(
+        &mut self,
+        handle: &Handle,
+        events: &mut Events,
+    ) -> Result<Vec<(FlowKey, FlowBody)>, End> {
         let mut flows = Vec::new();
         loop {
             tokio::select! {
@@ -203,7 +234,9 @@ impl Executor {
 
     async fn abandon(&mut self, end: End, pending: Option<Pending>) -> End {
         if let (End::Lost(reason), Some(pending)) = (&end, pending) {
-            let outcome = Outcome::Lost { reason: reason.as_str().into() };
+            let outcome = Outcome::Lost {
+                reason: reason.as_str().into(),
+            };
             if self.teller.finished(pending.id, outcome).await.is_err() {
                 return End::Deserted;
             }
@@ -211,25 +244,50 @@ impl Executor {
         end
     }
 
-    async fn submit(&mut self, batch: Batch, handle: &Handle, pending: &mut Option<Pending>) -> Result<(), End> {
+    async fn submit(
+        &mut self,
+        batch: Batch,
+        handle: &Handle,
+        pending: &mut Option<Pending>,
+    ) -> Result<(), End> {
         let Items::Flows(items) = &batch.items else {
             let reason = Arc::from("not for the executor of flows");
-            return Ok(self.teller.finished(batch.id, Outcome::Rejected { at: None, reason }).await?);
+            return Ok(self
+                .teller
+                .finished(batch.id, Outcome::Rejected { at: None, reason })
+                .await?);
         };
         let (messages, item_of) = ordered(items);
         self.traffic.flows_sent.inc_by(item_of.len() as u64);
         self.traffic.openflow_barriers.inc();
         debug!(bridge = %self.settings.bridge, batch = batch.id, flow_mods = item_of.len(), "flow batch sent");
-        *pending = Some(Pending { id: batch.id, item_of });
-        handle.submit_batch(Tag(batch.id), messages).map_err(|error| End::Lost(error.to_string()))
+        *pending = Some(Pending {
+            id: batch.id,
+            item_of,
+        });
+        handle
+            .submit_batch(Tag(batch.id), messages)
+            .map_err(|error| End::Lost(error.to_string()))
     }
 
-    async fn event(&mut self, event: Option<Event>, pending: &mut Option<Pending>) -> Result<(), End> {
+    async fn event(
+        &mut self,
+        event: Option<Event>,
+        pending: &mut Option<Pending>,
+    ) -> Result<(), End> {
         match event {
             Some(Event::BatchDone { tag, errors }) => {
                 if let Some(done) = pending.take_if(|pending| pending.id == tag.0) {
                     let refused = refused(&errors, &done.item_of);
-                    self.teller.finished(done.id, Outcome::Done { refused, next_cfg: None }).await?;
+                    self.teller
+                        .finished(
+                            done.id,
+                            Outcome::Done {
+                                refused,
+                                next_cfg: None,
+                            },
+                        )
+                        .await?;
                 }
                 Ok(())
             }
@@ -255,7 +313,11 @@ fn ordered(items: &[FlowItem]) -> (ofproto::conn::Batch, Vec<usize>) {
             item_of.push(at);
         }
     }
-    for (at, item) in items.iter().enumerate().filter(|(_, item)| item.body.is_none()) {
+    for (at, item) in items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| item.body.is_none())
+    {
         messages.push_with(|out| wire::delete(&item.key, out));
         item_of.push(at);
         if let Some((table, matching)) = &item.learned {
@@ -285,21 +347,39 @@ mod tests {
 
     fn item(table: u8, add: bool, learned: bool) -> FlowItem {
         FlowItem {
-            key: FlowKey { table, priority: 1, matching: Match::new() },
-            body: add.then(|| FlowBody { cookie: 1, actions: ActionList::new() }),
+            key: FlowKey {
+                table,
+                priority: 1,
+                matching: Match::new(),
+            },
+            body: add.then(|| FlowBody {
+                cookie: 1,
+                actions: ActionList::new(),
+            }),
             learned: learned.then(|| (20, Match::new())),
         }
     }
 
     #[test]
     fn additions_go_first_and_errors_find_their_items() {
-        let items = [item(1, false, true), item(2, true, false), item(3, false, false), item(4, true, false)];
+        let items = [
+            item(1, false, true),
+            item(2, true, false),
+            item(3, false, false),
+            item(4, true, false),
+        ];
         let (messages, item_of) = ordered(&items);
         assert_eq!(item_of, [1, 3, 0, 0, 2]);
         assert_eq!(messages.len(), 5);
         let error = |op| (op, OpError::TooLong(op));
         let refused = refused(&[error(1), error(2), error(3), error(9)], &item_of);
         let found: Vec<(usize, &str)> = refused.iter().map(|(at, why)| (*at, &**why)).collect();
-        assert_eq!(found, [(0, "message of 2 bytes is too long"), (3, "message of 1 bytes is too long")]);
+        assert_eq!(
+            found,
+            [
+                (0, "message of 2 bytes is too long"),
+                (3, "message of 1 bytes is too long")
+            ]
+        );
     }
 }

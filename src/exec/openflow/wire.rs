@@ -13,7 +13,12 @@ use crate::ops::flow::{FlowBody, FlowKey, cookie};
 pub(super) fn add(key: &FlowKey, body: &FlowBody, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let flow = FlowMod {
         cookie: body.cookie,
-        ..FlowMod::add(key.table, key.priority, key.matching.clone(), body.actions.clone())
+        ..FlowMod::add(
+            key.table,
+            key.priority,
+            key.matching.clone(),
+            body.actions.clone(),
+        )
     };
     Message::FlowMod(flow).encode(0, out)
 }
@@ -33,7 +38,11 @@ pub(super) fn delete(key: &FlowKey, out: &mut Vec<u8>) -> Result<(), EncodeError
 }
 
 /// Takes out what the switch learned and the match covers.
-pub(super) fn delete_learned(table: u8, matching: &Match, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub(super) fn delete_learned(
+    table: u8,
+    matching: &Match,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     let flow = FlowMod {
         command: FlowModCommand::DELETE,
         table,
@@ -47,8 +56,15 @@ pub(super) fn delete_learned(table: u8, matching: &Match, out: &mut Vec<u8>) -> 
 
 /// Asks for every flow that carries our mark.
 pub(super) fn dump() -> Option<Frame> {
-    let request = FlowStatsRequest { cookie: cookie::OWNER, cookie_mask: cookie::OWNER_MASK, ..Default::default() };
-    let message = Message::StatsRequest { flags: 0, body: StatsRequest::Flow(request) };
+    let request = FlowStatsRequest {
+        cookie: cookie::OWNER,
+        cookie_mask: cookie::OWNER_MASK,
+        ..Default::default()
+    };
+    let message = Message::StatsRequest {
+        flags: 0,
+        body: StatsRequest::Flow(request),
+    };
     let mut bytes = Vec::new();
     message.encode(0, &mut bytes).ok()?;
     Frame::new(bytes)
@@ -57,13 +73,29 @@ pub(super) fn dump() -> Option<Frame> {
 /// Reads one part of the answer. What the switch learned by itself is not ours to answer for.
 pub(super) fn dumped(frame: &Frame, flows: &mut Vec<(FlowKey, FlowBody)>) -> Result<(), String> {
     let (_, message) = Message::decode(frame.bytes()).map_err(|error| format!("dump: {error}"))?;
-    let Message::StatsReply { body: StatsReply::Flow(_, entries), .. } = message else {
+    let Message::StatsReply {
+        body: StatsReply::Flow(_, entries),
+        ..
+    } = message
+    else {
         return Err("dump: answered by something else".into());
     };
-    let ours = entries.into_iter().filter(|flow| flow.cookie != cookie::LEARNED);
+    let ours = entries
+        .into_iter()
+        .filter(|flow| flow.cookie != cookie::LEARNED);
     flows.extend(ours.map(|flow| {
-        let key = FlowKey { table: flow.table, priority: flow.priority, matching: flow.match_ };
-        (key, FlowBody { cookie: flow.cookie, actions: flow.actions })
+        let key = FlowKey {
+            table: flow.table,
+            priority: flow.priority,
+            matching: flow.match_,
+        };
+        (
+            key,
+            FlowBody {
+                cookie: flow.cookie,
+                actions: flow.actions,
+            },
+        )
     }));
     Ok(())
 }

@@ -66,11 +66,17 @@ impl Settings {
 
     fn client(&self) -> Result<(Client, Events), String> {
         let remotes = Remote::parse_list(&self.connection).map_err(|error| error.to_string())?;
-        let is_nearby = remotes.iter().all(|remote| matches!(remote, Remote::Unix(_)));
+        let is_nearby = remotes
+            .iter()
+            .all(|remote| matches!(remote, Remote::Unix(_)));
         let mut config = Config::new(remotes, read::DATABASE);
         config.tls = self.tls.clone();
         config.backoff_min = Backoff::FIRST;
-        config.backoff_max = if is_nearby { Backoff::NEARBY } else { Backoff::LAST };
+        config.backoff_max = if is_nearby {
+            Backoff::NEARBY
+        } else {
+            Backoff::LAST
+        };
         config.session.monitors = read::monitors();
         config.session.indexes = read::indexes();
         Client::spawn(config).map_err(|error| error.to_string())
@@ -78,9 +84,16 @@ impl Settings {
 }
 
 /// Starts the executor on the current runtime.
-pub fn spawn(settings: Settings, events: mpsc::Sender<ExecEvent>, traffic: SwitchTraffic) -> mpsc::Sender<Batch> {
+pub fn spawn(
+    settings: Settings,
+    events: mpsc::Sender<ExecEvent>,
+    traffic: SwitchTraffic,
+) -> mpsc::Sender<Batch> {
     let (sender, batches) = mpsc::channel(1);
-    let teller = Teller { events, target: Target::Rows };
+    let teller = Teller {
+        events,
+        target: Target::Rows,
+    };
     tokio::spawn(async move {
         // It ends when nobody asks or listens any more; there is nobody to tell.
         let _ = run(settings, batches, teller, traffic).await;
@@ -119,7 +132,11 @@ async fn run(
             Err(error) => error.into(),
         };
         warn!(connection = %settings.connection, %reason, "no client of ovsdb-server");
-        teller.facts(vec![Fact::SwitchLost { reason: reason.clone() }]).await?;
+        teller
+            .facts(vec![Fact::SwitchLost {
+                reason: reason.clone(),
+            }])
+            .await?;
         let until = Instant::now() + backoff.pause();
         loop {
             tokio::select! {
@@ -154,7 +171,11 @@ struct Executor {
 
 impl Executor {
     /// Returns `Ok` if the client ended.
-    async fn run(mut self, mut events: Events, batches: &mut mpsc::Receiver<Batch>) -> Result<(), Deserted> {
+    async fn run(
+        mut self,
+        mut events: Events,
+        batches: &mut mpsc::Receiver<Batch>,
+    ) -> Result<(), Deserted> {
         loop {
             let patience = self.patience;
             tokio::select! {
@@ -193,11 +214,19 @@ impl Executor {
                 self.held = false;
                 self.patience = Some(Instant::now() + PATIENCE);
                 match reason {
-                    Reason::Closed => self.fall("connection to ovsdb-server dropped after a deadline".into()).await,
-                    reason => self.fall(format!("connection to ovsdb-server lost: {reason}").into()).await,
+                    Reason::Closed => {
+                        self.fall("connection to ovsdb-server dropped after a deadline".into())
+                            .await
+                    }
+                    reason => {
+                        self.fall(format!("connection to ovsdb-server lost: {reason}").into())
+                            .await
+                    }
                 }
             }
-            Event::Connected(_) | Event::Lock(..) | Event::Reply(..) | Event::Notification(..) => Ok(()),
+            Event::Connected(_) | Event::Lock(..) | Event::Reply(..) | Event::Notification(..) => {
+                Ok(())
+            }
         }
     }
 
@@ -225,7 +254,11 @@ impl Executor {
     async fn complain(&mut self) -> Result<(), Deserted> {
         self.patience = None;
         let reason: Arc<str> = if !self.complete {
-            format!("no answer from ovsdb-server at {} yet", self.settings.connection).into()
+            format!(
+                "no answer from ovsdb-server at {} yet",
+                self.settings.connection
+            )
+            .into()
         } else if !self.held {
             let bridge = &self.settings.integration_bridge;
             format!("another vifd holds {bridge} (lock {} of this switch's database); waiting for its end", self.lock)
@@ -240,13 +273,24 @@ impl Executor {
     async fn batch(&mut self, batch: Batch, events: &mut Events) -> Result<(), Deserted> {
         let Items::Rows(items) = &batch.items else {
             let reason = Arc::from("not for the executor of rows");
-            return self.teller.finished(batch.id, Outcome::Rejected { at: None, reason }).await;
+            return self
+                .teller
+                .finished(batch.id, Outcome::Rejected { at: None, reason })
+                .await;
         };
         if !self.up {
             let reason = Arc::from("no connection to ovsdb-server, or not ours to write");
-            return self.teller.finished(batch.id, Outcome::Lost { reason }).await;
+            return self
+                .teller
+                .finished(batch.id, Outcome::Lost { reason })
+                .await;
         }
-        let mut draft = Draft::new(items, self.view.replica(), &self.settings.host.0, &self.lock);
+        let mut draft = Draft::new(
+            items,
+            self.view.replica(),
+            &self.settings.host.0,
+            &self.lock,
+        );
         if draft.is_empty() {
             return self.teller.finished(batch.id, draft.unchanged()).await;
         }
@@ -273,7 +317,11 @@ impl Executor {
         self.teller.finished(batch.id, outcome).await
     }
 
-    async fn outcome(&mut self, result: Result<Results, Error>, draft: &Draft) -> Result<Outcome, Deserted> {
+    async fn outcome(
+        &mut self,
+        result: Result<Results, Error>,
+        draft: &Draft,
+    ) -> Result<Outcome, Deserted> {
         let reason: Arc<str> = match result {
             Ok(results) => return Ok(draft.done(&results)),
             Err(Error::Server(error)) if error.op.is_some_and(|op| draft.is_assert(op)) => {
@@ -286,7 +334,9 @@ impl Executor {
                 return Ok(draft.rejected(error.op, reason.trim_end_matches(": ").into()));
             }
             // Never sent: the schema of this switch does not know it.
-            Err(Error::Check(error)) => return Ok(draft.rejected(Some(error.op), error.to_string().into())),
+            Err(Error::Check(error)) => {
+                return Ok(draft.rejected(Some(error.op), error.to_string().into()));
+            }
             Err(error @ (Error::Expired | Error::Decode(_))) => {
                 drop(self.client.reconnect().await);
                 format!("ovsdb-server: {error}").into()

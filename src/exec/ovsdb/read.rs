@@ -28,12 +28,32 @@ pub(super) const OWNER: &str = "vifd-owner";
 pub(super) fn monitors() -> Vec<TableMonitor> {
     vec![
         TableMonitor::new(ROOT, ["cur_cfg", "next_cfg"]),
-        TableMonitor::new(BRIDGE, ["name", "ports", "datapath_type", "fail_mode", "external_ids"]),
+        TableMonitor::new(
+            BRIDGE,
+            [
+                "name",
+                "ports",
+                "datapath_type",
+                "fail_mode",
+                "external_ids",
+            ],
+        ),
         TableMonitor::new(
             PORT,
-            ["name", "interfaces", "tag", "trunks", "vlan_mode", "other_config", "external_ids"],
+            [
+                "name",
+                "interfaces",
+                "tag",
+                "trunks",
+                "vlan_mode",
+                "other_config",
+                "external_ids",
+            ],
         ),
-        TableMonitor::new(INTERFACE, ["name", "type", "options", "ofport", "error", "external_ids"]),
+        TableMonitor::new(
+            INTERFACE,
+            ["name", "type", "options", "ofport", "error", "external_ids"],
+        ),
     ]
 }
 
@@ -48,24 +68,37 @@ pub(super) fn indexes() -> Vec<IndexSpec> {
 }
 
 /// The row of that name.
-pub(super) fn named<'a>(replica: &'a Replica, table: &str, name: &str) -> Option<(Uuid, &'a Arc<Row>)> {
+pub(super) fn named<'a>(
+    replica: &'a Replica,
+    table: &str,
+    name: &str,
+) -> Option<(Uuid, &'a Arc<Row>)> {
     replica.find(table, "name", None, &Atom::from(name)).next()
 }
 
 /// The bridge that a port is on.
 pub(super) fn bridge_of(replica: &Replica, port: Uuid) -> Option<(Uuid, &Arc<Row>)> {
-    replica.find(BRIDGE, "ports", None, &Atom::from(port)).next()
+    replica
+        .find(BRIDGE, "ports", None, &Atom::from(port))
+        .next()
 }
 
 /// The port that an interface is part of.
 pub(super) fn port_of(replica: &Replica, interface: Uuid) -> Option<(Uuid, &Arc<Row>)> {
-    replica.find(PORT, "interfaces", None, &Atom::from(interface)).next()
+    replica
+        .find(PORT, "interfaces", None, &Atom::from(interface))
+        .next()
 }
 
 /// The interface that stands for a port: the one that bears its name, or else the first.
 pub(super) fn interface_of<'a>(replica: &'a Replica, port: &Row) -> Option<(Uuid, &'a Arc<Row>)> {
-    let rows = || port.uuids("interfaces").filter_map(|uuid| Some((uuid, replica.row(INTERFACE, uuid)?)));
-    rows().find(|(_, row)| row.str("name") == port.str("name")).or_else(|| rows().next())
+    let rows = || {
+        port.uuids("interfaces")
+            .filter_map(|uuid| Some((uuid, replica.row(INTERFACE, uuid)?)))
+    };
+    rows()
+        .find(|(_, row)| row.str("name") == port.str("name"))
+        .or_else(|| rows().next())
 }
 
 /// The number of the configuration that `ovs-vswitchd` has applied, and of the one it is to reach.
@@ -120,7 +153,9 @@ fn hint(port: &Row) -> Option<VlanHint> {
     Some(VlanHint {
         network: key("net_uuid")?.parse().ok()?,
         network_type: Arc::from(key("network_type")?),
-        physical_network: Some(key("physical_network")?).filter(|name| *name != "None").map(Arc::from),
+        physical_network: Some(key("physical_network")?)
+            .filter(|name| *name != "None")
+            .map(Arc::from),
         segmentation_id: match key("segmentation_id") {
             None | Some("None") => None,
             Some(number) => Some(number.parse().ok()?),
@@ -134,8 +169,19 @@ pub(super) fn hint_keys(hint: &VlanHint) -> [(&'static str, Option<String>); 5] 
     [
         ("net_uuid", Some(hint.network.to_string())),
         ("network_type", Some(hint.network_type.to_string())),
-        ("physical_network", Some(hint.physical_network.as_deref().unwrap_or("None").to_owned())),
-        ("segmentation_id", hint.segmentation_id.map(|id| id.to_string())),
+        (
+            "physical_network",
+            Some(
+                hint.physical_network
+                    .as_deref()
+                    .unwrap_or("None")
+                    .to_owned(),
+            ),
+        ),
+        (
+            "segmentation_id",
+            hint.segmentation_id.map(|id| id.to_string()),
+        ),
         ("tag", Some(hint.tag.to_string())),
     ]
 }

@@ -51,8 +51,9 @@ impl View {
             self.touched(change, &mut bridges, &mut ports);
         }
         // Bridges before the ports on them, ports before their bridges' end.
-        let (there, gone): (Vec<Str>, Vec<Str>) =
-            bridges.into_iter().partition(|name| read::named(&self.replica, read::BRIDGE, name).is_some());
+        let (there, gone): (Vec<Str>, Vec<Str>) = bridges
+            .into_iter()
+            .partition(|name| read::named(&self.replica, read::BRIDGE, name).is_some());
         for name in there {
             self.tell_bridge(&name, &mut facts);
         }
@@ -103,7 +104,10 @@ impl View {
             read::BRIDGE => {
                 bridges.extend(name());
                 // The row of a port that is gone altogether is a change of its own.
-                let moved = change.added("ports").chain(change.removed("ports")).filter_map(|atom| atom.as_uuid());
+                let moved = change
+                    .added("ports")
+                    .chain(change.removed("ports"))
+                    .filter_map(|atom| atom.as_uuid());
                 let rows = moved.filter_map(|uuid| self.replica.row(read::PORT, uuid));
                 ports.extend(rows.map(|row| Str::from(row.str("name"))));
             }
@@ -118,7 +122,9 @@ impl View {
     }
 
     fn tell_bridge(&mut self, name: &str, facts: &mut Vec<Fact>) {
-        let Some((_, row)) = read::named(&self.replica, read::BRIDGE, name) else { return };
+        let Some((_, row)) = read::named(&self.replica, read::BRIDGE, name) else {
+            return;
+        };
         let fact = read::bridge(row);
         if self.bridges.get(name) != Some(&fact) {
             self.bridges.insert(fact.name.clone(), fact.clone());

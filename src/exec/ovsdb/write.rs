@@ -37,18 +37,34 @@ pub(super) struct Draft {
 
 impl Draft {
     /// What has to be written so that the items stand.
-    pub fn new(items: &[(RowKey, Option<Row>)], replica: &Replica, host: &Arc<str>, lock: &Arc<str>) -> Draft {
-        let mut writer = Writer { replica, host, new_bridges: FxHashSet::default(), at: 0, draft: Draft::empty(lock) };
+    pub fn new(
+        items: &[(RowKey, Option<Row>)],
+        replica: &Replica,
+        host: &Arc<str>,
+        lock: &Arc<str>,
+    ) -> Draft {
+        let mut writer = Writer {
+            replica,
+            host,
+            new_bridges: FxHashSet::default(),
+            at: 0,
+            draft: Draft::empty(lock),
+        };
         for (at, (key, row)) in items.iter().enumerate() {
             writer.at = at;
             let refused = writer.item(key, row.as_ref()).err();
-            writer.draft.refused.extend(refused.map(|reason| (at, reason)));
+            writer
+                .draft
+                .refused
+                .extend(refused.map(|reason| (at, reason)));
             let operations = writer.draft.transaction.len();
             writer.draft.item_of.resize(operations, Some(at));
         }
         let mut draft = writer.draft;
         if draft.transaction.len() > ASSERT + 1 {
-            draft.transaction.mutate(ROOT, [], [Mutation::new("next_cfg", Mutator::Add, 1i64)]);
+            draft
+                .transaction
+                .mutate(ROOT, [], [Mutation::new("next_cfg", Mutator::Add, 1i64)]);
             draft.next_cfg = Some(draft.transaction.select(ROOT, [], ["next_cfg"]));
         }
         draft
@@ -57,7 +73,13 @@ impl Draft {
     fn empty(lock: &Arc<str>) -> Draft {
         let mut transaction = Transaction::new();
         transaction.push(Operation::Assert { lock: lock.clone() });
-        Draft { transaction, item_of: vec![None], finds_one: Vec::new(), refused: Vec::new(), next_cfg: None }
+        Draft {
+            transaction,
+            item_of: vec![None],
+            finds_one: Vec::new(),
+            refused: Vec::new(),
+            next_cfg: None,
+        }
     }
 
     /// `true` if there is nothing to write.
@@ -77,7 +99,10 @@ impl Draft {
 
     /// The outcome if there was nothing to write.
     pub fn unchanged(&self) -> Outcome {
-        Outcome::Done { refused: self.refused.clone(), next_cfg: None }
+        Outcome::Done {
+            refused: self.refused.clone(),
+            next_cfg: None,
+        }
     }
 
     /// The outcome of a commit.
@@ -90,8 +115,12 @@ impl Draft {
             }
         }
         refused.sort_by_key(|(at, _)| *at);
-        let selected = self.next_cfg.and_then(|op| results.get(op)).and_then(OpResult::rows);
-        let next_cfg = selected.and_then(|rows| rows.first()?.get("next_cfg").and_then(Json::as_integer));
+        let selected = self
+            .next_cfg
+            .and_then(|op| results.get(op))
+            .and_then(OpResult::rows);
+        let next_cfg =
+            selected.and_then(|rows| rows.first()?.get("next_cfg").and_then(Json::as_integer));
         Outcome::Done { refused, next_cfg }
     }
 
@@ -155,10 +184,25 @@ impl<'a> Writer<'a> {
     /// The bridge with its own port. Only the bridge bears the mark: the port is not one of ours to remove.
     fn insert_bridge(&mut self, name: &'a Arc<str>, want: &BridgeRow) {
         let txn = &mut self.draft.transaction;
-        let interface = txn.insert(INTERFACE, columns([("name", &**name), ("type", "internal")]));
-        let port = txn.insert(PORT, named_row(name, [("interfaces", interface.reference.into())]));
-        let mut bridge = named_row(name, [("ports", port.reference.into()), ("external_ids", mark(self.host))]);
-        for (column, value) in [("datapath_type", &want.datapath_type), ("fail_mode", &want.fail_mode)] {
+        let interface = txn.insert(
+            INTERFACE,
+            columns([("name", &**name), ("type", "internal")]),
+        );
+        let port = txn.insert(
+            PORT,
+            named_row(name, [("interfaces", interface.reference.into())]),
+        );
+        let mut bridge = named_row(
+            name,
+            [
+                ("ports", port.reference.into()),
+                ("external_ids", mark(self.host)),
+            ],
+        );
+        for (column, value) in [
+            ("datapath_type", &want.datapath_type),
+            ("fail_mode", &want.fail_mode),
+        ] {
             if let Some(value) = value {
                 bridge.insert(column.into(), value.clone().into());
             }
@@ -170,9 +214,13 @@ impl<'a> Writer<'a> {
     }
 
     fn delete_bridge(&mut self, name: &str) -> Result<(), Refusal> {
-        let Some((uuid, row)) = read::named(self.replica, BRIDGE, name) else { return Ok(()) };
+        let Some((uuid, row)) = read::named(self.replica, BRIDGE, name) else {
+            return Ok(());
+        };
         self.is_ours(row)?;
-        self.draft.transaction.mutate(ROOT, [], [Mutation::delete("bridges", uuid)]);
+        self.draft
+            .transaction
+            .mutate(ROOT, [], [Mutation::delete("bridges", uuid)]);
         Ok(())
     }
 
@@ -188,7 +236,10 @@ impl<'a> Writer<'a> {
         if interface_row.str("type") != &*want.kind {
             self.update(INTERFACE, interface, columns([("type", want.kind.clone())]));
         }
-        let options = want.options.iter().map(|(key, value)| (&**key, Some(&**value)));
+        let options = want
+            .options
+            .iter()
+            .map(|(key, value)| (&**key, Some(&**value)));
         let mutations = map_mutations(interface_row, "options", options);
         self.mutate(INTERFACE, interface, mutations);
         let old = read::bridge_of(self.replica, uuid);
@@ -196,7 +247,10 @@ impl<'a> Writer<'a> {
             if let Some((old, _)) = old {
                 self.mutate(BRIDGE, old, vec![Mutation::delete("ports", uuid)]);
             }
-            let op = self.draft.transaction.mutate(BRIDGE, [bridge], [Mutation::insert("ports", uuid)]);
+            let op =
+                self.draft
+                    .transaction
+                    .mutate(BRIDGE, [bridge], [Mutation::insert("ports", uuid)]);
             self.draft.finds_one.push((op, self.at));
         }
         Ok(())
@@ -204,21 +258,44 @@ impl<'a> Writer<'a> {
 
     fn insert_port(&mut self, name: &Arc<str>, want: &PortRow, bridge: Condition) {
         let txn = &mut self.draft.transaction;
-        let options = Datum::map(want.options.iter().map(|(key, value)| (key.clone(), value.clone())));
-        let interface =
-            txn.insert(INTERFACE, named_row(name, [("type", want.kind.clone().into()), ("options", options)]));
-        let port = named_row(name, [("interfaces", interface.reference.into()), ("external_ids", mark(self.host))]);
+        let options = Datum::map(
+            want.options
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
+        let interface = txn.insert(
+            INTERFACE,
+            named_row(
+                name,
+                [("type", want.kind.clone().into()), ("options", options)],
+            ),
+        );
+        let port = named_row(
+            name,
+            [
+                ("interfaces", interface.reference.into()),
+                ("external_ids", mark(self.host)),
+            ],
+        );
         let port = txn.insert(PORT, port);
-        let op = txn.mutate(BRIDGE, [bridge], [Mutation::insert("ports", port.reference)]);
+        let op = txn.mutate(
+            BRIDGE,
+            [bridge],
+            [Mutation::insert("ports", port.reference)],
+        );
         // Rows that no bridge takes up vanish with the commit.
         self.draft.finds_one.push((op, self.at));
     }
 
     fn delete_port(&mut self, name: &str) -> Result<(), Refusal> {
-        let Some((uuid, row)) = read::named(self.replica, PORT, name) else { return Ok(()) };
+        let Some((uuid, row)) = read::named(self.replica, PORT, name) else {
+            return Ok(());
+        };
         self.is_ours(row)?;
         if let Some((bridge, _)) = read::bridge_of(self.replica, uuid) {
-            self.draft.transaction.mutate(BRIDGE, [is(bridge)], [Mutation::delete("ports", uuid)]);
+            self.draft
+                .transaction
+                .mutate(BRIDGE, [is(bridge)], [Mutation::delete("ports", uuid)]);
         }
         Ok(())
     }
@@ -260,7 +337,9 @@ impl<'a> Writer<'a> {
     fn is_ours(&self, row: &ReplicaRow) -> Result<(), Refusal> {
         match row.key("external_ids", OWNER) {
             Some(owner) if *owner == **self.host => Ok(()),
-            Some(owner) => Err(format!("{} is marked as made by vifd of {owner}", row.str("name")).into()),
+            Some(owner) => {
+                Err(format!("{} is marked as made by vifd of {owner}", row.str("name")).into())
+            }
             None => Err(format!("{} does not bear vifd's mark", row.str("name")).into()),
         }
     }
@@ -296,7 +375,13 @@ fn named_row<const N: usize>(name: &Arc<str>, more: [(&str, Datum); N]) -> Colum
 
 /// An empty type is the kernel's.
 fn same_datapath(have: &str, want: &str) -> bool {
-    let named = |datapath: &str| if datapath.is_empty() { "system".to_owned() } else { datapath.to_owned() };
+    let named = |datapath: &str| {
+        if datapath.is_empty() {
+            "system".to_owned()
+        } else {
+            datapath.to_owned()
+        }
+    };
     named(have) == named(want)
 }
 

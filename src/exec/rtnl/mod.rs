@@ -38,18 +38,28 @@ const INTERRUPTED: usize = 8;
 pub fn spawn(events: mpsc::Sender<ExecEvent>) -> mpsc::Sender<Batch> {
     let (sender, batches) = mpsc::channel(1);
     let executor = Executor {
-        teller: Teller { events, target: Target::Links },
+        teller: Teller {
+            events,
+            target: Target::Links,
+        },
         batches,
         table: Table::default(),
         sequence: 0,
         complete: false,
     };
-    let started = std::thread::Builder::new().name("vifd-rtnl".into()).spawn(move || {
-        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(executor.run()),
-            Err(error) => error!(%error, "no devices are watched: the thread has no event queue"),
-        }
-    });
+    let started = std::thread::Builder::new()
+        .name("vifd-rtnl".into())
+        .spawn(move || {
+            match tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            {
+                Ok(runtime) => runtime.block_on(executor.run()),
+                Err(error) => {
+                    error!(%error, "no devices are watched: the thread has no event queue")
+                }
+            }
+        });
     if let Err(error) = started {
         error!(%error, "no devices are watched: the thread could not be started");
     }
@@ -96,7 +106,9 @@ impl Executor {
         loop {
             match self.session(&mut backoff).await {
                 End::Deserted => return,
-                End::Trouble(trouble) => warn!(reason = %trouble, "rtnetlink session ended, starting another"),
+                End::Trouble(trouble) => {
+                    warn!(reason = %trouble, "rtnetlink session ended, starting another")
+                }
             }
             if self.pause(backoff.pause()).await.is_err() {
                 return;
@@ -126,7 +138,11 @@ impl Executor {
             Ok(sockets) => sockets,
             Err(error) => return End::Trouble(Trouble::Io(error)),
         };
-        let mut session = Session { listener, asker, heard: Vec::new() };
+        let mut session = Session {
+            listener,
+            asker,
+            heard: Vec::new(),
+        };
         if let Err(end) = self.list(&mut session).await {
             return end;
         }
@@ -151,7 +167,11 @@ impl Executor {
     }
 
     /// Takes what was heard in, with whatever else waits, and tells the news.
-    async fn heard(&mut self, mut heard: Result<(), Trouble>, session: &mut Session) -> Result<(), End> {
+    async fn heard(
+        &mut self,
+        mut heard: Result<(), Trouble>,
+        session: &mut Session,
+    ) -> Result<(), End> {
         while heard.is_ok() {
             heard = match session.listener.try_receive(&mut session.heard) {
                 Ok(true) => Ok(()),
@@ -190,7 +210,11 @@ impl Executor {
         Ok(self.teller.facts(facts).await?)
     }
 
-    async fn dump(&mut self, request: fn(u32) -> Vec<u8>, asker: &mut Socket) -> Result<Vec<News>, Trouble> {
+    async fn dump(
+        &mut self,
+        request: fn(u32) -> Vec<u8>,
+        asker: &mut Socket,
+    ) -> Result<Vec<News>, Trouble> {
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -206,15 +230,23 @@ impl Executor {
     async fn batch(&mut self, batch: Batch, session: &mut Session) -> Result<(), End> {
         let Items::Links(items) = batch.items else {
             let reason = Arc::from("not for the executor of devices");
-            return Ok(self.teller.finished(batch.id, Outcome::Rejected { at: None, reason }).await?);
+            return Ok(self
+                .teller
+                .finished(batch.id, Outcome::Rejected { at: None, reason })
+                .await?);
         };
         let mut refused = Vec::new();
         let result = self.change(&items, &mut refused, session).await;
         // The kernel told the listener before it answered: the facts go first.
         let heard = self.heard(Ok(()), session).await;
         let outcome = match &result {
-            Ok(()) => Outcome::Done { refused, next_cfg: None },
-            Err(trouble) => Outcome::Lost { reason: trouble.to_string().into() },
+            Ok(()) => Outcome::Done {
+                refused,
+                next_cfg: None,
+            },
+            Err(trouble) => Outcome::Lost {
+                reason: trouble.to_string().into(),
+            },
         };
         self.teller.finished(batch.id, outcome).await?;
         heard.and(result.map_err(End::from))
@@ -230,13 +262,19 @@ impl Executor {
         for (at, (name, want)) in items.iter().enumerate() {
             let sequence = self.next_sequence();
             let Some(device) = self.table.device(name) else {
-                refused.push((at, format!("no device {name} in the agent's network namespace").into()));
+                refused.push((
+                    at,
+                    format!("no device {name} in the agent's network namespace").into(),
+                ));
                 continue;
             };
             if device.mtu == want.mtu && device.up == want.up {
                 continue;
             }
-            session.asker.send(&wire::change_device(sequence, device, *want)).await?;
+            session
+                .asker
+                .send(&wire::change_device(sequence, device, *want))
+                .await?;
             waiting.insert(sequence, at);
             while waiting.len() >= WINDOW {
                 answered(&mut waiting, refused, &mut session.asker).await?;
@@ -261,7 +299,11 @@ async fn dumped(sequence: u32, asker: &mut Socket) -> Result<(Vec<News>, bool), 
     let mut listing = Vec::new();
     let mut interrupted = false;
     loop {
-        for answer in receive(asker).await?.into_iter().filter(|a| a.sequence == sequence) {
+        for answer in receive(asker)
+            .await?
+            .into_iter()
+            .filter(|a| a.sequence == sequence)
+        {
             interrupted |= answer.interrupted;
             match answer.body {
                 Body::News(news) => listing.push(news),
@@ -279,8 +321,12 @@ async fn answered(
     asker: &mut Socket,
 ) -> Result<(), Trouble> {
     for answer in receive(asker).await? {
-        let Body::Ack(verdict) = answer.body else { continue };
-        let Some(at) = waiting.remove(&answer.sequence) else { continue };
+        let Body::Ack(verdict) = answer.body else {
+            continue;
+        };
+        let Some(at) = waiting.remove(&answer.sequence) else {
+            continue;
+        };
         if let Err(why) = verdict {
             refused.push((at, why.into()));
         }
@@ -292,6 +338,9 @@ async fn receive(asker: &mut Socket) -> Result<Vec<Answer>, Trouble> {
     let mut answers = Vec::new();
     match tokio::time::timeout(DEADLINE, asker.receive(&mut answers)).await {
         Ok(received) => received.map(|()| answers),
-        Err(_) => Err(Trouble::Io(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer"))),
+        Err(_) => Err(Trouble::Io(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the kernel did not answer",
+        ))),
     }
 }

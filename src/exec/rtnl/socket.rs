@@ -47,7 +47,11 @@ impl fmt::Display for Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        if error.raw_os_error() == Some(ENOBUFS) { Trouble::Overrun } else { Trouble::Io(error) }
+        if error.raw_os_error() == Some(ENOBUFS) {
+            Trouble::Overrun
+        } else {
+            Trouble::Io(error)
+        }
     }
 }
 
@@ -63,7 +67,9 @@ impl Socket {
         let socket = Socket::asking()?;
         let raw = socket.socket.socket_ref();
         // Without the privilege the usual size has to do; an overrun is noticed.
-        if rustix::net::sockopt::set_socket_recv_buffer_size_force(raw.as_fd(), LISTEN_BUFFER).is_err() {
+        if rustix::net::sockopt::set_socket_recv_buffer_size_force(raw.as_fd(), LISTEN_BUFFER)
+            .is_err()
+        {
             raw.set_rx_buf_sz(i32::try_from(LISTEN_BUFFER).unwrap_or(i32::MAX))?;
         }
         for group in [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR] {
@@ -78,7 +84,10 @@ impl Socket {
         socket.socket_mut().bind_auto()?;
         socket.socket_ref().set_cap_ack(true)?;
         socket.socket_ref().set_ext_ack(true)?;
-        Ok(Socket { socket, buffer: Vec::with_capacity(DATAGRAM) })
+        Ok(Socket {
+            socket,
+            buffer: Vec::with_capacity(DATAGRAM),
+        })
     }
 
     /// Sends one request. The kernel carries a change out before this returns.
@@ -99,7 +108,9 @@ impl Socket {
     pub fn try_receive(&mut self, answers: &mut Vec<Answer>) -> Result<bool, Trouble> {
         self.buffer.clear();
         match self.socket.socket_ref().recv(&mut self.buffer, 0) {
-            Ok(_) => wire::read(&self.buffer, answers).map_err(Trouble::Garbled).map(|()| true),
+            Ok(_) => wire::read(&self.buffer, answers)
+                .map_err(Trouble::Garbled)
+                .map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error.into()),
         }

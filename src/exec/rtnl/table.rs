@@ -74,7 +74,12 @@ impl Table {
         }
         devices.sort_unstable();
         addresses.sort_unstable();
-        let gone: Vec<u32> = self.devices.keys().filter(|i| devices.binary_search(i).is_err()).copied().collect();
+        let gone: Vec<u32> = self
+            .devices
+            .keys()
+            .filter(|i| devices.binary_search(i).is_err())
+            .copied()
+            .collect();
         for index in gone {
             self.remove_device(index, facts);
         }
@@ -95,7 +100,12 @@ impl Table {
     }
 
     fn set_device(&mut self, device: Device, facts: &mut Vec<Fact>) {
-        let Device { index, name, mtu, up } = device.clone();
+        let Device {
+            index,
+            name,
+            mtu,
+            up,
+        } = device.clone();
         match self.devices.insert(index, device.clone()) {
             Some(old) if old == device => return,
             Some(old) if old.name != name => self.release(&old, facts),
@@ -109,7 +119,12 @@ impl Table {
         if let Some(device) = self.devices.remove(&index) {
             self.release(&device, facts);
         }
-        let mut on: Vec<IpAddr> = self.addresses.iter().filter(|(_, on)| on.contains(&index)).map(|(ip, _)| *ip).collect();
+        let mut on: Vec<IpAddr> = self
+            .addresses
+            .iter()
+            .filter(|(_, on)| on.contains(&index))
+            .map(|(ip, _)| *ip)
+            .collect();
         on.sort_unstable();
         for ip in on {
             self.remove_address(index, ip, facts);
@@ -125,7 +140,9 @@ impl Table {
     }
 
     fn remove_address(&mut self, index: u32, ip: IpAddr, facts: &mut Vec<Fact>) {
-        let Some(on) = self.addresses.get_mut(&ip) else { return };
+        let Some(on) = self.addresses.get_mut(&ip) else {
+            return;
+        };
         on.retain(|i| *i != index);
         if on.is_empty() {
             self.addresses.remove(&ip);
@@ -139,11 +156,20 @@ mod tests {
     use super::*;
 
     fn device(index: u32, name: &str, mtu: u32, up: bool) -> News {
-        News::Device(Device { index, name: name.into(), mtu, up })
+        News::Device(Device {
+            index,
+            name: name.into(),
+            mtu,
+            up,
+        })
     }
 
     fn link(name: &str, mtu: u32, up: bool) -> Fact {
-        Fact::Link(LinkFact { name: name.into(), mtu, up })
+        Fact::Link(LinkFact {
+            name: name.into(),
+            mtu,
+            up,
+        })
     }
 
     fn told(table: &mut Table, news: News) -> Vec<Fact> {
@@ -155,10 +181,19 @@ mod tests {
     #[test]
     fn only_what_moved_is_told() {
         let mut table = Table::default();
-        assert_eq!(told(&mut table, device(3, "tap1", 1500, false)), [link("tap1", 1500, false)]);
+        assert_eq!(
+            told(&mut table, device(3, "tap1", 1500, false)),
+            [link("tap1", 1500, false)]
+        );
         assert_eq!(told(&mut table, device(3, "tap1", 1500, false)), []);
-        assert_eq!(told(&mut table, device(3, "tap1", 1450, false)), [link("tap1", 1450, false)]);
-        assert_eq!(told(&mut table, News::DeviceGone(3)), [Fact::LinkGone("tap1".into())]);
+        assert_eq!(
+            told(&mut table, device(3, "tap1", 1450, false)),
+            [link("tap1", 1450, false)]
+        );
+        assert_eq!(
+            told(&mut table, News::DeviceGone(3)),
+            [Fact::LinkGone("tap1".into())]
+        );
         assert_eq!(told(&mut table, News::DeviceGone(3)), []);
     }
 
@@ -187,22 +222,48 @@ mod tests {
         assert_eq!(told(&mut table, News::Address(2, ip)), []);
         assert_eq!(told(&mut table, News::AddressGone(1, ip)), []);
         told(&mut table, device(2, "eth0", 1500, true));
-        assert_eq!(told(&mut table, News::DeviceGone(2)), [Fact::LinkGone("eth0".into()), Fact::AddressGone(ip)]);
+        assert_eq!(
+            told(&mut table, News::DeviceGone(2)),
+            [Fact::LinkGone("eth0".into()), Fact::AddressGone(ip)]
+        );
     }
 
     #[test]
     fn a_listing_tells_the_difference() {
-        let (ip, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        let (ip, other): (IpAddr, IpAddr) =
+            ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let mut table = Table::default();
         let mut facts = Vec::new();
-        let first = vec![device(1, "lo", 65536, true), device(2, "tap", 1500, true), News::Address(1, ip)];
+        let first = vec![
+            device(1, "lo", 65536, true),
+            device(2, "tap", 1500, true),
+            News::Address(1, ip),
+        ];
         table.replace(first.clone(), &mut facts);
-        assert_eq!(facts, [link("lo", 65536, true), link("tap", 1500, true), Fact::Address(ip)]);
+        assert_eq!(
+            facts,
+            [
+                link("lo", 65536, true),
+                link("tap", 1500, true),
+                Fact::Address(ip)
+            ]
+        );
         facts.clear();
         table.replace(first, &mut facts);
         assert_eq!(facts, []);
-        let second = vec![device(1, "lo", 65536, false), News::Address(3, ip), News::Address(3, other)];
+        let second = vec![
+            device(1, "lo", 65536, false),
+            News::Address(3, ip),
+            News::Address(3, other),
+        ];
         table.replace(second, &mut facts);
-        assert_eq!(facts, [Fact::LinkGone("tap".into()), link("lo", 65536, false), Fact::Address(other)]);
+        assert_eq!(
+            facts,
+            [
+                Fact::LinkGone("tap".into()),
+                link("lo", 65536, false),
+                Fact::Address(other)
+            ]
+        );
     }
 }

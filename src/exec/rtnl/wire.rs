@@ -8,11 +8,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use netlink_packet_core::{
-    ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload, NlasIterator, Parseable,
+    ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer,
+    NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator, Parseable,
 };
 use netlink_packet_route::address::{AddressHeader, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkMessage};
+use netlink_packet_route::link::{
+    LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkMessage,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::table::{Device, News};
@@ -66,13 +68,19 @@ pub(super) enum Body {
 /// Asks for every device.
 pub(super) fn list_devices(sequence: u32) -> Vec<u8> {
     let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    message
+        .attributes
+        .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     request(sequence, NLM_F_DUMP, RouteNetlinkMessage::GetLink(message))
 }
 
 /// Asks for every address.
 pub(super) fn list_addresses(sequence: u32) -> Vec<u8> {
-    request(sequence, NLM_F_DUMP, RouteNetlinkMessage::GetAddress(AddressMessage::default()))
+    request(
+        sequence,
+        NLM_F_DUMP,
+        RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+    )
 }
 
 /// Asks for the device to be changed where it differs.
@@ -80,7 +88,11 @@ pub(super) fn change_device(sequence: u32, device: &Device, want: LinkState) -> 
     let mut message = LinkMessage::default();
     message.header.index = device.index;
     if device.up != want.up {
-        message.header.flags = if want.up { LinkFlags::Up } else { LinkFlags::empty() };
+        message.header.flags = if want.up {
+            LinkFlags::Up
+        } else {
+            LinkFlags::empty()
+        };
         message.header.change_mask = LinkFlags::Up;
     }
     if device.mtu != want.mtu {
@@ -131,8 +143,12 @@ fn body(kind: u16, payload: &[u8]) -> Result<Body, String> {
                 _ => Body::Other,
             }
         }
-        RTM_NEWADDR => address(payload)?.map_or(Body::Other, |(i, ip)| Body::News(News::Address(i, ip))),
-        RTM_DELADDR => address(payload)?.map_or(Body::Other, |(i, ip)| Body::News(News::AddressGone(i, ip))),
+        RTM_NEWADDR => {
+            address(payload)?.map_or(Body::Other, |(i, ip)| Body::News(News::Address(i, ip)))
+        }
+        RTM_DELADDR => {
+            address(payload)?.map_or(Body::Other, |(i, ip)| Body::News(News::AddressGone(i, ip)))
+        }
         NLMSG_ERROR => Body::Ack(verdict(payload)?),
         NLMSG_DONE => Body::Done(done(payload)),
         _ => Body::Other,
@@ -149,12 +165,22 @@ fn device(payload: &[u8]) -> Result<Option<Device>, String> {
         let attribute = attribute.map_err(|e| e.to_string())?;
         match attribute.kind() {
             IFLA_IFNAME => name = Some(Arc::from(text(attribute.value()))),
-            IFLA_MTU => mtu = attribute.value().first_chunk().map(|v| u32::from_ne_bytes(*v)),
+            IFLA_MTU => {
+                mtu = attribute
+                    .value()
+                    .first_chunk()
+                    .map(|v| u32::from_ne_bytes(*v))
+            }
             _ => {}
         }
     }
     let up = header.flags.contains(LinkFlags::Up);
-    Ok(name.zip(mtu).map(|(name, mtu)| Device { index: header.index, name, mtu, up }))
+    Ok(name.zip(mtu).map(|(name, mtu)| Device {
+        index: header.index,
+        name,
+        mtu,
+        up,
+    }))
 }
 
 /// `IFA_LOCAL` is the host's own end; `IFA_ADDRESS` is it too, unless the device is point to point.
@@ -187,20 +213,29 @@ fn text(bytes: &[u8]) -> String {
 /// The kernel's own words stand behind the request's header, which is all of the request that comes back
 /// (`NETLINK_CAP_ACK`).
 fn verdict(payload: &[u8]) -> Result<Result<(), String>, String> {
-    let buffer = netlink_packet_core::ErrorBuffer::new_checked(&payload).map_err(|e| e.to_string())?;
+    let buffer =
+        netlink_packet_core::ErrorBuffer::new_checked(&payload).map_err(|e| e.to_string())?;
     let error = ErrorMessage::parse(&buffer).map_err(|e| e.to_string())?;
     if error.code.is_none() {
         return Ok(Ok(()));
     }
-    Ok(Err(explained(&error.to_io(), error.header.get(MESSAGE_HEADER..).unwrap_or(&[]))))
+    Ok(Err(explained(
+        &error.to_io(),
+        error.header.get(MESSAGE_HEADER..).unwrap_or(&[]),
+    )))
 }
 
 fn done(payload: &[u8]) -> Result<(), String> {
-    let code = payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
+    let code = payload
+        .first_chunk()
+        .map_or(0, |code| i32::from_ne_bytes(*code));
     if code >= 0 {
         return Ok(());
     }
-    Err(explained(&std::io::Error::from_raw_os_error(code.saturating_neg()), payload.get(4..).unwrap_or(&[])))
+    Err(explained(
+        &std::io::Error::from_raw_os_error(code.saturating_neg()),
+        payload.get(4..).unwrap_or(&[]),
+    ))
 }
 
 fn explained(error: &std::io::Error, attributes: &[u8]) -> String {
@@ -257,16 +292,34 @@ mod tests {
 
     #[test]
     fn devices_and_their_end() {
-        let attributes = [attribute(3, b"tap0\0"), attribute(4, &1450u32.to_ne_bytes()), attribute(999, &[1, 2, 3])];
+        let attributes = [
+            attribute(3, b"tap0\0"),
+            attribute(4, &1450u32.to_ne_bytes()),
+            attribute(999, &[1, 2, 3]),
+        ];
         let mut bytes = message(16, &link(0, 9, 1, &attributes));
         bytes.extend(message(17, &link(0, 9, 0, &attributes)));
-        let device = Device { index: 9, name: "tap0".into(), mtu: 1450, up: true };
-        assert_eq!(bodies(&bytes), [Body::News(News::Device(device)), Body::News(News::DeviceGone(9))]);
+        let device = Device {
+            index: 9,
+            name: "tap0".into(),
+            mtu: 1450,
+            up: true,
+        };
+        assert_eq!(
+            bodies(&bytes),
+            [
+                Body::News(News::Device(device)),
+                Body::News(News::DeviceGone(9))
+            ]
+        );
     }
 
     #[test]
     fn what_a_bridge_says_of_its_ports_is_no_end_of_a_device() {
-        let attributes = [attribute(3, b"tap0\0"), attribute(4, &1450u32.to_ne_bytes())];
+        let attributes = [
+            attribute(3, b"tap0\0"),
+            attribute(4, &1450u32.to_ne_bytes()),
+        ];
         let mut bytes = message(17, &link(7, 9, 0, &attributes));
         bytes.extend(message(16, &link(7, 9, 1, &attributes)));
         assert_eq!(bodies(&bytes), [Body::Other, Body::Other]);
@@ -275,7 +328,8 @@ mod tests {
     #[test]
     fn the_local_end_of_an_address_counts() {
         let header = [2, 32, 0, 0, 4, 0, 0, 0];
-        let with = |attributes: &[Vec<u8>]| message(20, &[&header[..], &attributes.concat()].concat());
+        let with =
+            |attributes: &[Vec<u8>]| message(20, &[&header[..], &attributes.concat()].concat());
         let peer = attribute(1, &[192, 0, 2, 2]);
         let local = attribute(2, &[192, 0, 2, 1]);
         let told = |bytes: &[u8]| bodies(bytes);
@@ -289,20 +343,38 @@ mod tests {
     fn a_refusal_carries_the_kernels_words() {
         let mut payload = (-22i32).to_ne_bytes().to_vec();
         payload.extend([0; 16]);
-        assert_eq!(bodies(&message(2, &payload)), [Body::Ack(Err("Invalid argument (os error 22)".into()))]);
+        assert_eq!(
+            bodies(&message(2, &payload)),
+            [Body::Ack(Err("Invalid argument (os error 22)".into()))]
+        );
         payload.extend(attribute(1, b"mtu greater than device maximum\0"));
         let words = "mtu greater than device maximum (Invalid argument (os error 22))";
-        assert_eq!(bodies(&message(2, &payload)), [Body::Ack(Err(words.into()))]);
+        assert_eq!(
+            bodies(&message(2, &payload)),
+            [Body::Ack(Err(words.into()))]
+        );
         assert_eq!(bodies(&message(2, &[0; 20])), [Body::Ack(Ok(()))]);
-        assert_eq!(bodies(&message(3, &0i32.to_ne_bytes())), [Body::Done(Ok(()))]);
-        assert!(matches!(bodies(&message(3, &(-4i32).to_ne_bytes()))[..], [Body::Done(Err(_))]));
+        assert_eq!(
+            bodies(&message(3, &0i32.to_ne_bytes())),
+            [Body::Done(Ok(()))]
+        );
+        assert!(matches!(
+            bodies(&message(3, &(-4i32).to_ne_bytes()))[..],
+            [Body::Done(Err(_))]
+        ));
     }
 
     #[test]
     fn every_cut_is_survived() {
-        let attributes = [attribute(3, b"tap0\0"), attribute(4, &1450u32.to_ne_bytes())];
+        let attributes = [
+            attribute(3, b"tap0\0"),
+            attribute(4, &1450u32.to_ne_bytes()),
+        ];
         let mut bytes = message(16, &link(0, 9, 1, &attributes));
-        bytes.extend(message(20, &[2, 32, 0, 0, 4, 0, 0, 0, 8, 0, 2, 0, 192, 0, 2, 1]));
+        bytes.extend(message(
+            20,
+            &[2, 32, 0, 0, 4, 0, 0, 0, 8, 0, 2, 0, 192, 0, 2, 1],
+        ));
         bytes.extend(message(2, &[0xff; 40]));
         for end in 0..bytes.len() {
             let _ = read(&bytes[..end], &mut Vec::new());
@@ -318,8 +390,20 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_asked_for() {
-        let device = Device { index: 9, name: "tap0".into(), mtu: 1500, up: true };
-        let bytes = change_device(3, &device, LinkState { mtu: 1450, up: true });
+        let device = Device {
+            index: 9,
+            name: "tap0".into(),
+            mtu: 1500,
+            up: true,
+        };
+        let bytes = change_device(
+            3,
+            &device,
+            LinkState {
+                mtu: 1450,
+                up: true,
+            },
+        );
         let expected = [
             40, 0, 0, 0, 16, 0, 5, 0, 3, 0, 0, 0, 0, 0, 0, 0, // header
             0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // ifinfomsg: no flag is changed
@@ -328,9 +412,22 @@ mod tests {
         if cfg!(target_endian = "little") {
             assert_eq!(bytes, expected);
         }
-        let down = Device { up: false, ..device };
-        let bytes = change_device(3, &down, LinkState { mtu: 1500, up: true });
+        let down = Device {
+            up: false,
+            ..device
+        };
+        let bytes = change_device(
+            3,
+            &down,
+            LinkState {
+                mtu: 1500,
+                up: true,
+            },
+        );
         assert_eq!(bytes.len(), 32);
-        assert_eq!(bytes[24..32], [1u32.to_ne_bytes(), 1u32.to_ne_bytes()].concat());
+        assert_eq!(
+            bytes[24..32],
+            [1u32.to_ne_bytes(), 1u32.to_ne_bytes()].concat()
+        );
     }
 }
