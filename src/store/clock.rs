@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
     clippy::disallowed_methods,
     reason = "the one place where rows get their time from"
 )]
-pub fn now_us() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))

@@ -81,7 +81,7 @@ pub fn migrate(store: &mut dyn Store) -> Result<Migrated, StoreError> {
             let checksum = migration.checksum(store.dialect());
             store.execute(
                 "INSERT INTO schema_version (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
-                &[migration.version.into(), migration.name.into(), checksum.into(), super::clock::now_us().into()],
+                &[migration.version.into(), migration.name.into(), checksum.into(), super::clock::now().into()],
             )?;
         }
         if from == 0 {

@@ -274,12 +274,7 @@ fn status(store: &mut dyn Store, url: &DatabaseUrl, out: &mut Out<'_>) -> Result
         let id = migrate::database_id(store)?;
         let version = migrate::verify(store)?;
         let counts = view::counts(store)?;
-        Ok::<_, StoreError>((
-            id,
-            version,
-            counts,
-            view::hosts(store, None, clock::now_us())?,
-        ))
+        Ok::<_, StoreError>((id, version, counts, view::hosts(store, None, clock::now())?))
     })?;
     if out.json {
         return out.json(&serde_json::json!({
@@ -437,7 +432,7 @@ fn port(store: &mut dyn Store, command: PortCommand, out: &mut Out<'_>) -> Resul
 }
 
 fn host(store: &mut dyn Store, command: HostCommand, out: &mut Out<'_>) -> Result<(), Error> {
-    let now = clock::now_us();
+    let now = clock::now();
     match command {
         HostCommand::Create(new) => {
             let new: edit::NewHost = new.into();

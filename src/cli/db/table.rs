@@ -237,7 +237,7 @@ impl HostView {
     }
 
     fn heard(&self) -> String {
-        let now = i64::try_from(clock::now_us()).unwrap_or(i64::MAX);
+        let now = i64::try_from(clock::now()).unwrap_or(i64::MAX);
         let at = self.agent.as_ref().and_then(|agent| agent.heartbeat_at);
         at.map_or("-".to_owned(), |at| {
             format!("{} ago", span(now.saturating_sub(at).max(0)))

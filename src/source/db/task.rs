@@ -171,7 +171,7 @@ impl Task {
             instance: config.instance,
             boot_id: config.boot_id.clone(),
             version: config.version.clone(),
-            started_at: clock::now_us(),
+            started_at: clock::now(),
             heartbeat_every: u64::try_from(config.heartbeat_interval.as_micros())
                 .unwrap_or(u64::MAX),
             endpoints: config.endpoints.clone(),
@@ -221,7 +221,7 @@ impl Task {
                 &mut **store,
                 &self.agent.host,
                 self.agent.instance,
-                clock::now_us(),
+                clock::now(),
             )
         {
             tracing::warn!(reason = %error.chain(), "the end of this agent could not be written");
@@ -251,7 +251,7 @@ impl Task {
         self.follower
             .recognise(&mut *store)
             .map_err(|error| self.explain(error))?;
-        let now = clock::now_us();
+        let now = clock::now();
         match agents::register(&mut *store, &self.agent, self.superseded, now)? {
             Registered::Yes => {}
             Registered::Refused(reason) => return Err(Trouble::Refused(reason)),
@@ -347,7 +347,7 @@ impl Task {
             &self.agent.host,
             self.agent.instance,
             counters,
-            clock::now_us(),
+            clock::now(),
         )? {
             return Ok(());
         }
@@ -366,7 +366,7 @@ impl Task {
                         &self.agent.host,
                         self.agent.instance,
                         reports,
-                        clock::now_us(),
+                        clock::now(),
                     )
                     .map_err(Trouble::from)
                 })

@@ -125,7 +125,7 @@ pub fn edit<T>(
     transaction(store, Mode::Write, |store| {
         let mut editor = Editor {
             store,
-            now: super::clock::now_us(),
+            now: super::clock::now(),
             warnings: Vec::new(),
             resolved: FxHashMap::default(),
             pools: FxHashMap::default(),
