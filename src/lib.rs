@@ -47,6 +47,7 @@
 
 pub mod admin;
 pub mod agent;
+pub mod cli;
 pub mod config;
 pub mod exec;
 pub mod model;

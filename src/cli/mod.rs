@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod bridge;
+pub mod cleanup;
 pub mod db;
 pub mod failure;
 pub mod openflow;
@@ -61,6 +62,7 @@ enum Command {
     Audit(ask::AuditArgs),
     /// The control plane's database by hand: networks, subnets, ports, hosts
     Db(db::DbArgs),
+    Cleanup(cleanup::CleanupArgs),
     Ovs(ovs::OvsArgs),
     Openflow(openflow::OpenflowArgs),
 }
@@ -85,6 +87,7 @@ impl Cli {
             Command::Dump(args) => ask::dump(&args),
             Command::Audit(args) => ask::audit(&args),
             Command::Db(args) => db::run(args).map(drop).map_err(Failure::from),
+            Command::Cleanup(args) => cleanup::run(&args),
             Command::Ovs(args) => ovs::run(&args),
             Command::Openflow(args) => openflow::run(&args),
         }

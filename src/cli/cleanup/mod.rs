@@ -1,0 +1,179 @@
+//! `vifd cleanup`: takes away what vifd has put on this host, and nothing else.
+//!
+//! Works without an agent. First a survey says what bears our marks, then it is removed: rows in one transaction, then
+//! flows, then namespaces. What cannot be removed is told at the end; the rest goes all the same. Held by
+//! `tests/cli_cleanup.rs`.
+
+mod flows;
+mod namespaces;
+mod survey;
+
+use serde::Serialize;
+
+use super::failure::{Failure, Kind};
+use super::output::{Output, say};
+use super::place::ConfigFiles;
+use super::switch::{Apply, Switch, Target, block_on};
+use crate::admin::{Lock, LockError};
+use crate::config::Config;
+use survey::{Survey, survey};
+
+/// Removes what vifd has put on this host
+#[derive(clap::Args, Clone, PartialEq, Eq, Debug)]
+#[command(
+    long_about = "Removes what vifd has put on this host: its flows (by their cookie), its ports and bridges (by \
+        external_ids:vifd-owner), what it remembered in other_config of VIFs, and its network namespaces. VIFs stay \
+        plugged, on the dead VLAN, as if they were new. Bridges that others made stay; physical bridges forward again \
+        as they did before. Bridges of ours stay for as long as they hold ports of others.\n\nTraffic of VIFs stops. \
+        Refuses to work while the agent runs.",
+    after_long_help = "Examples:\n  vifd cleanup --dry-run    only says what would be removed\n  vifd cleanup"
+)]
+pub struct CleanupArgs {
+    #[command(flatten)]
+    files: ConfigFiles,
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    /// Work even if an agent seems to run; it will put back what is removed
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What was found, and what became of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct Report {
+    dry_run: bool,
+    removed: Vec<Removal>,
+    kept: Vec<String>,
+    problems: Vec<String>,
+}
+
+/// One thing that bears our mark.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(super) enum Removal {
+    /// A bridge that vifd made and that holds no port of others.
+    Bridge { name: String },
+    /// A port that vifd made.
+    Port { name: String, bridge: String },
+    /// What vifd wrote into the row of a VIF.
+    Vif {
+        name: String,
+        bridge: String,
+        tag: Option<i64>,
+    },
+    /// The fail mode that vifd gave a physical bridge.
+    FailMode { bridge: String },
+    /// Flows with our cookie on a bridge that stays.
+    Flows { bridge: String, flows: usize },
+    /// A network namespace.
+    Namespace { name: String },
+}
+
+impl Removal {
+    fn text(&self) -> String {
+        match self {
+            Removal::Bridge { name } => format!("bridge {name}"),
+            Removal::Port { name, bridge } => format!("port {name} on {bridge}"),
+            Removal::Vif {
+                name,
+                bridge,
+                tag: Some(tag),
+            } => {
+                format!("local VLAN {tag} of VIF {name} on {bridge} (it stays, on the dead VLAN)")
+            }
+            Removal::Vif {
+                name,
+                bridge,
+                tag: None,
+            } => format!("what was remembered of VIF {name} on {bridge} (it stays)"),
+            Removal::FailMode { bridge } => {
+                format!("fail_mode=secure of {bridge} (it forwards by itself again)")
+            }
+            Removal::Flows { bridge, flows } => format!("{flows} flows on {bridge}"),
+            Removal::Namespace { name } => format!("network namespace {name}"),
+        }
+    }
+}
+
+/// See [`CleanupArgs`].
+pub fn run(args: &CleanupArgs) -> Result<(), Failure> {
+    let config = args.files.load()?.config;
+    let _lock = lock(&config, args)?;
+    let report = block_on(clean(&config, args.dry_run))?;
+    if args.output.json {
+        args.output.print(&report, |_| String::new())?;
+    } else {
+        tell(&report)?;
+    }
+    match report.problems.as_slice() {
+        [] => Ok(()),
+        problems => Err(Failure::text(Kind::Failed, problems.join("\nvifd: "))),
+    }
+}
+
+fn lock(config: &Config, args: &CleanupArgs) -> Result<Option<Lock>, Failure> {
+    match Lock::take(&config.lock_file()) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Held { .. }) if args.force || args.dry_run => Ok(None),
+        Err(e @ LockError::Held { .. }) => {
+            let hint = "or see what would go with --dry-run";
+            Err(Failure::text(Kind::Busy, format!("{e}, {hint}")))
+        }
+        Err(e @ LockError::Io { .. }) => Err(Failure::failed(&e)),
+    }
+}
+
+async fn clean(config: &Config, dry_run: bool) -> Result<Report, Failure> {
+    let mut switch = Switch::connect(Target::of(config)).await?;
+    let Survey {
+        mut rows,
+        kept,
+        staying,
+    } = survey(&switch.replica, config);
+    let mut problems = Vec::new();
+    let (mut flows, unreachable) = flows::find(config, &staying).await;
+    problems.extend(unreachable);
+    // A physical bridge is ours to open again only if our flows are on it.
+    rows.retain(|row| match row {
+        Removal::FailMode { bridge } => flows
+            .iter()
+            .any(|f| matches!(f, Removal::Flows { bridge: b, .. } if b == bridge)),
+        _ => true,
+    });
+    let mut spaces = namespaces::find();
+    if !dry_run {
+        if let Err(failure) = survey::remove(&mut switch, &rows, Apply::Wait).await {
+            problems.push(failure.text);
+        }
+        problems.extend(flows::remove(config, &mut flows).await);
+        problems.extend(namespaces::remove(&mut spaces));
+    }
+    let removed = [rows, flows, spaces].concat();
+    Ok(Report {
+        dry_run,
+        removed,
+        kept,
+        problems,
+    })
+}
+
+fn tell(report: &Report) -> Result<(), Failure> {
+    let verb = if report.dry_run {
+        "would remove"
+    } else {
+        "removed"
+    };
+    for removal in &report.removed {
+        say(&format!("{verb} {}", removal.text()))?;
+    }
+    for kept in &report.kept {
+        say(&format!("kept {kept}"))?;
+    }
+    if report.removed.is_empty() && report.problems.is_empty() {
+        say("nothing on this host bears vifd's marks")?;
+    }
+    Ok(())
+}
