@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use crate::config::Config;
+use crate::exec::{openflow, ovsdb, rtnl};
 use crate::model::PortId;
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
 use crate::source::db::Request;
@@ -50,11 +51,28 @@ impl Executors {
     ) -> Executors {
         let mut senders = BTreeMap::new();
         for bridge in bridges {
-            let sender = crate::exec::openflow::spawn(config, bridge.clone(), events.clone(), metrics.traffic.clone());
+            let settings = openflow::Settings {
+                run_dir: config.ovs.ovs_rundir.clone(),
+                bridge: bridge.clone(),
+                timeout: config.ovs.of_request_timeout,
+            };
+            let sender = openflow::spawn(settings, events.clone(), metrics.traffic.clone());
             senders.insert(Target::Flows(bridge.clone()), sender);
         }
-        senders.insert(Target::Rows, crate::exec::ovsdb::spawn(config, events.clone(), metrics.traffic.clone()));
-        senders.insert(Target::Links, crate::exec::rtnl::spawn(events.clone()));
+        let settings = ovsdb::Settings {
+            connection: config.ovs.ovsdb_connection.to_string(),
+            tls: config.ovs.tls.as_ref().map(|tls| ::ovsdb::net::TlsConfig {
+                ca_cert: tls.ca.clone(),
+                certificate: tls.cert.clone(),
+                private_key: tls.key.clone(),
+                check_name: false,
+            }),
+            timeout: config.ovs.ovsdb_timeout,
+            integration_bridge: config.ovs.integration_bridge.clone(),
+            host: config.host.clone(),
+        };
+        senders.insert(Target::Rows, ovsdb::spawn(settings, events.clone(), metrics.traffic.clone()));
+        senders.insert(Target::Links, rtnl::spawn(events.clone()));
         Executors { senders, reports, in_flight: BTreeMap::new(), metrics }
     }
 

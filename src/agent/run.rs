@@ -18,7 +18,7 @@ use crate::plan::config::PlanConfig;
 use crate::plan::{Now, Planner};
 use crate::source::db::{self, DbSourceConfig, Request, SourceEvent};
 use crate::store::{DatabaseUrl, clock};
-use crate::telemetry::{Metrics, Part};
+use crate::telemetry::{Metrics, Ready};
 
 /// Events of executors that wait for the loop.
 const EVENTS: usize = 256;
@@ -168,7 +168,7 @@ async fn sleep_until(at: Option<Instant>) {
 impl Agent {
     fn now(&self) -> Now {
         let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now { mono_ms, unix_us: clock::now_us() }
+        Now { mono_ms, unix_us: clock::now() }
     }
 
     /// One slice of the planner; `true` if it wants another at once.
@@ -306,14 +306,12 @@ impl Agent {
         self.metrics.connections(label(&Target::Rows), usize::from(observed.switch_up()));
         self.metrics.connections(label(&Target::Links), usize::from(observed.links_complete()));
         self.metrics.connections(label(&Target::Reports), usize::from(self.source_up.is_ok()));
-        let health = &self.metrics.health;
-        let mut tell = |part, ok: bool, why: &str| if ok { health.ready(part) } else { health.missing(part, why) };
-        tell(Part::Source, self.planner.desired().is_complete(), "no complete snapshot yet");
-        tell(Part::Switch, observed.switch_up(), "ovsdb-server is not connected");
-        tell(Part::Links, observed.links_complete(), "the host's devices are not read yet");
-        tell(Part::Reports, self.source_up.is_ok(), "the control plane is not connected");
-        let down: Vec<Arc<str>> =
-            self.planner.config().bridges().into_iter().filter(|b| !self.planner.bridge_online(b)).collect();
-        tell(Part::Flows, down.is_empty(), &format!("no flow connection: {}", down.join(", ")));
+        let planner = &self.planner;
+        let bridges = planner.config().bridges();
+        self.metrics.health.set(Ready {
+            source: planner.desired().is_complete(),
+            switch: observed.switch_up(),
+            bridges: bridges.into_iter().map(|b| (b.clone(), planner.bridge_online(&b))).collect(),
+        });
     }
 }
