@@ -504,7 +504,7 @@ fn a_server_that_comes_later_and_a_bad_address() {
         let (mut mailbox, _) = bed.executor();
         let reason = lost(&mut mailbox).await;
         assert!(
-            reason.contains("no answer from ovsdb-server at unix:"),
+            reason.contains("no connection to ovsdb-server at unix:"),
             "{reason}"
         );
         bed.switch.start_database().unwrap();

@@ -15,6 +15,7 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ovsdb::conn::Refused;
 use ovsdb::json::Str;
 use ovsdb::net::{Client, Config, Error, Events, Remote, TlsConfig};
 use ovsdb::op::Results;
@@ -125,6 +126,7 @@ async fn run(
                     held: false,
                     up: false,
                     patience: Some(Instant::now() + PATIENCE),
+                    end: None,
                 };
                 executor.run(events, &mut batches).await?;
                 "the client of ovsdb-server ended".into()
@@ -167,6 +169,8 @@ struct Executor {
     up: bool,
     /// When to say that something is missing.
     patience: Option<Instant>,
+    /// How the last connection ended.
+    end: Option<String>,
 }
 
 impl Executor {
@@ -213,16 +217,13 @@ impl Executor {
                 self.complete = false;
                 self.held = false;
                 self.patience = Some(Instant::now() + PATIENCE);
-                match reason {
-                    Reason::Closed => {
-                        self.fall("connection to ovsdb-server dropped after a deadline".into())
-                            .await
-                    }
-                    reason => {
-                        self.fall(format!("connection to ovsdb-server lost: {reason}").into())
-                            .await
-                    }
-                }
+                let reason = match reason {
+                    Reason::Closed => "dropped, it did not answer in time".to_owned(),
+                    reason => reason.to_string(),
+                };
+                self.end = Some(reason.clone());
+                self.fall(format!("connection to ovsdb-server: {reason}").into())
+                    .await
             }
             Event::Connected(_) | Event::Lock(..) | Event::Reply(..) | Event::Notification(..) => {
                 Ok(())
@@ -236,6 +237,7 @@ impl Executor {
             return Ok(());
         }
         self.up = true;
+        self.end = None;
         self.patience = None;
         let facts = self.view.tell_all();
         info!(connection = %self.settings.connection, facts = facts.len(), "switch database read");
@@ -253,12 +255,10 @@ impl Executor {
     /// Says what is missing.
     async fn complain(&mut self) -> Result<(), Deserted> {
         self.patience = None;
+        let connection = &self.settings.connection;
         let reason: Arc<str> = if !self.complete {
-            format!(
-                "no answer from ovsdb-server at {} yet",
-                self.settings.connection
-            )
-            .into()
+            let end = self.end.as_deref().unwrap_or("nobody answers");
+            format!("no connection to ovsdb-server at {connection}: {end}").into()
         } else if !self.held {
             let bridge = &self.settings.integration_bridge;
             format!("another vifd holds {bridge} (lock {} of this switch's database); waiting for its end", self.lock)
@@ -337,11 +337,17 @@ impl Executor {
             Err(Error::Check(error)) => {
                 return Ok(draft.rejected(Some(error.op), error.to_string().into()));
             }
-            Err(error @ (Error::Expired | Error::Decode(_))) => {
-                drop(self.client.reconnect().await);
+            Err(error) => {
+                // Whatever else went wrong, a connection that does not answer is worth nothing.
+                let is_gone = matches!(
+                    error,
+                    Error::Lost | Error::Closed | Error::Refused(Refused::NotConnected)
+                );
+                if !is_gone {
+                    drop(self.client.reconnect().await);
+                }
                 format!("ovsdb-server: {error}").into()
             }
-            Err(error) => format!("ovsdb-server: {error}").into(),
         };
         // The end of the connection may be told later than the end of the request.
         self.patience = Some(Instant::now() + PATIENCE);
