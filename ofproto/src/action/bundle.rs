@@ -132,7 +132,7 @@ impl Multipath {
         let arg = r.u32("argument")?;
         r.skip(2, "pad")?;
         let (ofs, n_bits) = Subfield::split(r.u16("ofs_nbits")?);
-        let dst = Subfield::decode(r, ofs, n_bits)?;
+        let dst = Subfield::decode_word(r, ofs, n_bits)?;
         let needed = (u32::from(max_link) + 1)
             .next_power_of_two()
             .trailing_zeros();
@@ -187,7 +187,7 @@ impl Bundle {
         let mut dst_reader = r.sub(4, "destination")?;
         let dst = if load {
             let (ofs, n_bits) = Subfield::split(ofs_nbits);
-            Some(Subfield::decode(&mut dst_reader, ofs, n_bits)?)
+            Some(Subfield::decode_word(&mut dst_reader, ofs, n_bits)?)
         } else {
             let header = dst_reader.u32("destination")?;
             if ofs_nbits != 0 || header != 0 {

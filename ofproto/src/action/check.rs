@@ -1,12 +1,10 @@
 //! What a switch checks beyond the encoding: whether actions fit each other and the match.
 
 use super::subfield::Use;
-use super::{Action, ActionList, CtZone, LearnDst, LearnSrc, SampleId, Subfield};
+use super::{Action, ActionList, CtAlg, CtZone, LearnDst, LearnSrc, SampleId, Subfield};
 use crate::error::OfpError;
 use crate::header::NX_VENDOR;
 use crate::matching::{FieldId, Match};
-
-const MPLS: [u16; 2] = [0x8847, 0x8848];
 
 impl ActionList {
     /// Refuses actions this crate does not know, as a switch would.
@@ -26,16 +24,37 @@ impl ActionList {
         })
     }
 
-    /// Checks the list as the action list of a flow with match `m`: prerequisites of every field
-    /// touched, the order of `write_metadata`, `conjunction` alone, `nat` only inside `ct`.
-    /// Pushing and popping labels changes what later actions see.
+    /// Checks the list as the action list of a flow with match `m`: what [`ActionList::verify`]
+    /// checks, and that fields are matched which Open vSwitch insists on. On OpenFlow 1.0 it does
+    /// so for actions that name fields, for `ct` and `nat`, but not for standard actions such as
+    /// `mod_nw_src`. Pushing and popping tags and labels changes what later actions see.
     ///
     /// # Errors
     /// The error a switch would send, for example `OFPBAC_MATCH_INCONSISTENT`.
     pub fn check(&self, m: &Match) -> Result<(), OfpError> {
-        self.check_order()?;
+        self.verify()?;
         let mut seen = m.clone();
         self.iter().try_for_each(|a| check_action(a, &mut seen))
+    }
+
+    /// Checks what does not depend on the match: `conjunction` only beside `note`,
+    /// `write_metadata` once and last, `nat` and writes to `ct_mark` and `ct_label` only inside
+    /// `ct`.
+    ///
+    /// # Errors
+    /// The error a switch would send, for example `NXBAC_BAD_CONJUNCTION`.
+    pub fn verify(&self) -> Result<(), OfpError> {
+        self.check_order()?;
+        self.iter().try_for_each(|a| match a {
+            Action::Nat(_) => Err(OfpError::OFPBAC_BAD_SET_ARGUMENT),
+            Action::Clone(list) => list.verify(),
+            other => match written_field(other) {
+                Some(FieldId::CT_MARK | FieldId::CT_LABEL) => {
+                    Err(OfpError::OFPBAC_BAD_SET_ARGUMENT)
+                }
+                _ => Ok(()),
+            },
+        })
     }
 
     /// Checks the list where only plain actions may stand, as in a packet-out or group bucket.
@@ -73,6 +92,20 @@ impl ActionList {
     }
 }
 
+/// The field an action writes, if it names one.
+pub(super) fn written_field(action: &Action) -> Option<FieldId> {
+    match action {
+        Action::Load { dst, .. }
+        | Action::Move { dst, .. }
+        | Action::StackPop(dst)
+        | Action::CheckPktLarger { dst, .. } => Some(dst.field),
+        Action::SetField(f) => Some(f.field),
+        Action::Multipath(mp) => Some(mp.dst.field),
+        Action::Bundle(b) => b.dst.map(|d| d.field),
+        _ => None,
+    }
+}
+
 fn require(m: &Match, field: FieldId) -> Result<(), OfpError> {
     if m.prereqs_met(field) {
         Ok(())
@@ -88,14 +121,6 @@ fn both(m: &Match, f: &Subfield, used: Use) -> Result<(), OfpError> {
 
 /// Checks one action against what is known of the packet, and notes what it changes.
 fn check_action(action: &Action, m: &mut Match) -> Result<(), OfpError> {
-    let l4 = |m: &Match| {
-        let fields = [FieldId::TCP_SRC, FieldId::UDP_SRC, FieldId::SCTP_SRC];
-        if fields.iter().any(|f| m.prereqs_met(*f)) {
-            Ok(())
-        } else {
-            Err(OfpError::OFPBAC_MATCH_INCONSISTENT)
-        }
-    };
     match action {
         Action::SetVlanVid(_) | Action::SetVlanPcp(_) => {
             // Pushes a tag when there is none; from here on there is one.
@@ -107,12 +132,6 @@ fn check_action(action: &Action, m: &mut Match) -> Result<(), OfpError> {
             m.set_no_vlan();
             Ok(())
         }
-        Action::SetNwSrc(_) | Action::SetNwDst(_) => require(m, FieldId::IP_SRC),
-        Action::SetNwTos(_) | Action::DecTtl | Action::DecTtlCntIds(_) => {
-            require(m, FieldId::NW_TOS)
-        }
-        Action::SetTpSrc(_) | Action::SetTpDst(_) => l4(m),
-        Action::FinTimeout { .. } => require(m, FieldId::TCP_SRC),
         Action::Move { src, dst } => {
             both(m, src, Use::Source)?;
             both(m, dst, Use::Destination)
@@ -120,7 +139,15 @@ fn check_action(action: &Action, m: &mut Match) -> Result<(), OfpError> {
         Action::Load { dst, .. } | Action::StackPop(dst) | Action::CheckPktLarger { dst, .. } => {
             both(m, dst, Use::Destination)
         }
-        Action::SetField(f) => require(m, f.field),
+        Action::SetField(f) => {
+            require(m, f.field)?;
+            if f.field == FieldId::VLAN_TCI {
+                let value = f.value.iter().fold(0, |v, b| v << 8 | u128::from(*b));
+                m.put(FieldId::VLAN_TCI, value, 0xffff);
+            }
+            Ok(())
+        }
+        Action::ResubmitTable { with_ct: true, .. } => require(m, FieldId::CT_NW_PROTO),
         Action::OutputReg { src, .. } | Action::StackPush(src) => both(m, src, Use::Source),
         Action::Multipath(mp) => both(m, &mp.dst, Use::Destination),
         Action::Bundle(b) => match &b.dst {
@@ -134,44 +161,50 @@ fn check_action(action: &Action, m: &mut Match) -> Result<(), OfpError> {
                 SampleId::Field(f) => both(m, f, Use::Source),
             }),
         Action::Learn(l) => check_learn(l, m),
-        Action::Ct(ct) => {
-            if let CtZone::Field(f) = &ct.zone {
-                both(m, f, Use::Source)?;
-            }
-            // Tracking needs an IP packet.
-            require(m, FieldId::NW_PROTO)?;
-            ct.actions.iter().try_for_each(|a| match a {
-                Action::Nat(nat) => match nat.range {
-                    Some(super::NatRange::V4(..)) => require(m, FieldId::IP_SRC),
-                    Some(super::NatRange::V6(..)) => require(m, FieldId::IPV6_SRC),
-                    None => Ok(()),
-                },
-                other => check_action(other, m),
-            })
-        }
-        Action::Nat(_) => Err(OfpError::OFPBAC_BAD_ARGUMENT),
+        Action::Ct(ct) => check_ct(ct, m),
         Action::Clone(list) => {
             let mut inner = m.clone();
             list.iter().try_for_each(|a| check_action(a, &mut inner))
         }
         Action::PushMpls(ethertype) => {
             m.put(FieldId::ETH_TYPE, (*ethertype).into(), 0xffff);
+            m.put(FieldId::NW_PROTO, 0, 0);
             Ok(())
         }
         Action::PopMpls(ethertype) => {
-            require(m, FieldId::MPLS_LABEL)?;
             m.put(FieldId::ETH_TYPE, (*ethertype).into(), 0xffff);
-            if !MPLS.contains(ethertype) {
-                m.put(FieldId::MPLS_LABEL, 0, 0);
-            }
             Ok(())
         }
-        Action::SetMplsTtl(_)
-        | Action::DecMplsTtl
-        | Action::SetMplsLabel(_)
-        | Action::SetMplsTc(_) => require(m, FieldId::MPLS_LABEL),
         _ => Ok(()),
     }
+}
+
+/// Connection tracking needs IP, the helpers their protocol, and a commit must not be known to
+/// be of an invalid packet.
+fn check_ct(ct: &super::Ct, m: &Match) -> Result<(), OfpError> {
+    let proto = m.value_or_zero(FieldId::NW_PROTO);
+    let invalid = m.value_or_zero(FieldId::CT_STATE) & 0x10 != 0;
+    let helper_fits = match ct.alg {
+        CtAlg::FTP => proto == 6,
+        CtAlg::TFTP => proto == 17,
+        _ => true,
+    };
+    if !helper_fits || invalid && ct.flags & super::ct_flags::COMMIT != 0 {
+        return Err(OfpError::OFPBAC_MATCH_INCONSISTENT);
+    }
+    require(m, FieldId::NW_PROTO)?;
+    if let CtZone::Field(f) = &ct.zone {
+        return both(m, f, Use::Source);
+    }
+    let mut inner = m.clone();
+    ct.actions.iter().try_for_each(|a| match a {
+        Action::Nat(nat) => match nat.range {
+            Some(super::NatRange::V4(..)) => require(m, FieldId::IP_SRC),
+            Some(super::NatRange::V6(..)) => require(m, FieldId::IPV6_SRC),
+            None => Ok(()),
+        },
+        other => check_action(other, &mut inner),
+    })
 }
 
 fn check_learn(learn: &super::Learn, m: &Match) -> Result<(), OfpError> {
@@ -215,6 +248,8 @@ mod tests {
 
     #[test]
     fn prerequisites_follow_the_match() {
+        let std = ActionList::from([Action::SetNwTos(4)]);
+        assert_eq!(std.check(&Match::new()), Ok(()));
         let list = ActionList::from([Action::load(FieldId::IP_DST, 1)]);
         assert_eq!(
             list.check(&Match::new()),

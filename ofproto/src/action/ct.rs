@@ -152,7 +152,7 @@ impl Ct {
             CtZone::Imm(zone)
         } else {
             let (ofs, n_bits) = Subfield::split(zone);
-            let field = Subfield::decode(&mut source, ofs, n_bits)?;
+            let field = Subfield::decode_word(&mut source, ofs, n_bits)?;
             field.check(Use::Source, at)?;
             if n_bits != 16 {
                 return bad(OfpError::OFPBAC_BAD_SET_LEN, "ct zone width");

@@ -290,8 +290,7 @@ fn decode_move(r: &mut Reader<'_>, at: usize) -> Result<Action, DecodeError> {
 #[inline]
 fn decode_load(r: &mut Reader<'_>, at: usize) -> Result<Action, DecodeError> {
     let (ofs, n_bits) = Subfield::split(r.u16("ofs_nbits")?);
-    let mut header = r.sub(4, "load destination")?;
-    let dst = Subfield::decode(&mut header, ofs, n_bits)?;
+    let dst = Subfield::decode_word(r, ofs, n_bits)?;
     let value = r.u64("load value")?;
     dst.check(Use::Destination, at)?;
     if n_bits < 64 && value >> n_bits != 0 {
@@ -360,8 +359,7 @@ fn decode_output_reg(r: &mut Reader<'_>, subtype: u16, at: usize) -> Result<Acti
             "output_reg2 pad",
         )?;
     } else {
-        let mut header = r.sub(4, "output source")?;
-        src = Subfield::decode(&mut header, ofs, n_bits)?;
+        src = Subfield::decode_word(r, ofs, n_bits)?;
         max_len = r.u16("max_len")?;
         r.zeros(6, OfpError::OFPBAC_BAD_ARGUMENT, "output_reg zeros")?;
     }

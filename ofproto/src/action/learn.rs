@@ -121,7 +121,7 @@ fn put_subfield(w: &mut Writer<'_>, f: &Subfield) -> Result<(), EncodeError> {
 }
 
 fn take_subfield(r: &mut Reader<'_>, n_bits: u16) -> Result<Subfield, DecodeError> {
-    let mut f = Subfield::decode(r, 0, n_bits)?;
+    let mut f = Subfield::decode_word(r, 0, n_bits)?;
     f.ofs = r.u16("learn offset")?;
     Ok(f)
 }

@@ -27,11 +27,12 @@ impl ActionList {
         self.0.push(action);
     }
 
-    /// Decodes all of `r`, refusing unknown actions as a switch does instead of keeping them.
+    /// Decodes all of `r`, refusing what a switch refuses without knowing the match: unknown
+    /// actions, and what [`ActionList::verify`] finds.
     ///
     /// # Errors
-    /// As for decoding, and `OFPBAC_BAD_TYPE`, `OFPBAC_BAD_VENDOR` or `OFPBAC_BAD_VENDOR_TYPE` for
-    /// actions that are not known.
+    /// As for decoding, `OFPBAC_BAD_TYPE`, `OFPBAC_BAD_VENDOR` or `OFPBAC_BAD_VENDOR_TYPE` for
+    /// actions that are not known, and as for [`ActionList::verify`].
     pub fn decode_strict(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = r.offset();
         let list = ActionList::decode(r)?;

@@ -78,7 +78,7 @@ fn take_id(r: &mut Reader<'_>) -> Result<SampleId, DecodeError> {
     }
     let (ofs, n_bits) = Subfield::split(r.u16("ofs_nbits")?);
     r.skip(2, "pad")?;
-    let field = Subfield::decode(&mut source, ofs, n_bits)?;
+    let field = Subfield::decode_word(&mut source, ofs, n_bits)?;
     field.check(Use::Source, at)?;
     if field.n_bits > 32 || field.field == FieldId::COOKIE {
         return Err(DecodeError::new(

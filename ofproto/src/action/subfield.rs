@@ -120,6 +120,18 @@ impl Subfield {
         })
     }
 
+    /// Reads a field header from a slot of exactly 4 bytes.
+    pub(crate) fn decode_word(
+        r: &mut Reader<'_>,
+        ofs: u16,
+        n_bits: u16,
+    ) -> Result<Subfield, DecodeError> {
+        let at = r.offset();
+        let mut word = r.sub(4, "field reference")?;
+        Self::decode(&mut word, ofs, n_bits)
+            .map_err(|_| DecodeError::new(OfpError::OFPBAC_BAD_SET_ARGUMENT, "field reference", at))
+    }
+
     /// Splits an `ofs_nbits` field.
     pub(crate) fn split(ofs_nbits: u16) -> (u16, u16) {
         (ofs_nbits >> 6, (ofs_nbits & 0x3f) + 1)
@@ -151,18 +163,18 @@ pub(crate) fn decode_reference(r: &mut Reader<'_>) -> Result<(FieldId, u8), Deco
     let at = r.offset();
     let header = decode_header(r)?;
     let bad = |code| DecodeError::new(code, "field reference", at);
-    let field = FieldId::from_header(&header).ok_or(bad(OfpError::OFPBAC_BAD_SET_TYPE))?;
+    let field = FieldId::from_header(&header).ok_or(bad(OfpError::OFPBMC_BAD_FIELD))?;
     let len = header.payload_len().unwrap_or(0);
     let tun_len = match field.tun_metadata_index() {
         Some(_) if (1..=124).contains(&len) => u8::try_from(len).unwrap_or(0) % 124,
         None if len == usize::from(field.info().bytes) => 0,
-        _ => return Err(bad(OfpError::OFPBAC_BAD_SET_TYPE)),
+        _ => return Err(bad(OfpError::OFPBMC_BAD_FIELD)),
     };
     if header.masked {
-        return Err(bad(OfpError::OFPBAC_BAD_SET_TYPE));
+        return Err(bad(OfpError::OFPBMC_BAD_MASK));
     }
     if field == FieldId::COOKIE {
-        return Err(bad(OfpError::OFPBAC_BAD_SET_TYPE));
+        return Err(bad(OfpError::OFPBMC_BAD_FIELD));
     }
     Ok((field, tun_len))
 }

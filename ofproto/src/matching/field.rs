@@ -241,10 +241,13 @@ impl Header {
         }
     }
 
-    /// Whether this is the cookie pseudo-field of Nicira matches.
+    /// Whether this is the cookie pseudo-field of Nicira matches. It shares its number with the
+    /// one-byte `NXM_NX_MPLS_TTL`; the length tells them apart.
     #[must_use]
+    #[inline]
     pub fn is_cookie(&self) -> bool {
-        self.class == 1 && self.number == 30
+        let length = if self.masked { 16 } else { 8 };
+        self.class == 1 && self.number == 30 && self.length == length
     }
 }
 
@@ -295,10 +298,13 @@ impl FieldId {
         best.or(headers.first())
     }
 
-    /// The field a header names, whatever its length.
+    /// The field a header names, whatever its length (but see [`Header::is_cookie`]).
     #[must_use]
     #[inline]
     pub fn from_header(header: &Header) -> Option<FieldId> {
+        if header.is_cookie() {
+            return Some(FieldId::COOKIE);
+        }
         let class = HeaderClass::from_code(header.class, header.experimenter)?;
         let row = HEADER_LOOKUP.get(class as usize)?;
         let id = *row.get(usize::from(header.number))?;
@@ -376,7 +382,7 @@ mod tests {
                     class,
                     number: h.number,
                     masked: false,
-                    length: 0,
+                    length: f.info().bytes,
                     experimenter: exp.unwrap_or(0),
                 };
                 assert_eq!(FieldId::from_header(&header), Some(f), "{}", h.name);

@@ -268,7 +268,12 @@ impl Match {
     }
 
     /// Compares `field` under `mask` with `value`, translating aliases and replacing what was
-    /// there. A zero mask stops comparing.
+    /// there. A zero mask stops comparing; of a field that only Ethernet packets have it leaves,
+    /// as in Open vSwitch, the criterion that the packet is one.
+    ///
+    /// In five fields (`tun_erspan_ver`, `_dir`, `_hwid`, `tun_gtpu_flags`, `_msgtype`) Open
+    /// vSwitch compares only the bits that are one in the value, whatever the mask; the match says
+    /// what the switch does.
     ///
     /// Prerequisites are not checked here (see [`Match::prereqs_met`]).
     ///
@@ -300,11 +305,42 @@ impl Match {
             });
         }
         if field <= FieldId::COOKIE {
-            let mask = field.stored_mask(mask);
+            let mask = field.stored_mask(value, mask);
             self.put(field, value, mask);
-            return Ok(());
+        } else {
+            self.set_alias(field, value, mask)?;
         }
-        self.set_alias(field, value, mask)
+        self.settle_packet_type(field, mask);
+        Ok(())
+    }
+
+    /// Keeps "is an Ethernet packet" exactly when no other criterion implies it.
+    #[inline]
+    fn settle_packet_type(&mut self, field: FieldId, mask: u128) {
+        if field.info().prereq != Prereq::None && mask != 0 {
+            if self
+                .fields
+                .first()
+                .is_some_and(|f| f.field == FieldId::PACKET_TYPE && f.value == 0)
+            {
+                self.fields.remove(0);
+            }
+        } else if mask == 0 && field.info().prereq != Prereq::None {
+            if !self.implies_ethernet() && self.get(FieldId::PACKET_TYPE).is_none() {
+                self.put(FieldId::PACKET_TYPE, 0, 0xffff_ffff);
+            }
+        } else if field == FieldId::PACKET_TYPE && mask != 0 && self.implies_ethernet() {
+            if self.value_or_zero(FieldId::PACKET_TYPE) == 0 {
+                self.put(FieldId::PACKET_TYPE, 0, 0);
+            }
+        }
+    }
+
+    /// Whether some criterion only makes sense on Ethernet packets.
+    pub(crate) fn implies_ethernet(&self) -> bool {
+        self.fields
+            .iter()
+            .any(|f| f.field.info().prereq != Prereq::None)
     }
 
     fn set_alias(&mut self, field: FieldId, value: u128, mask: u128) -> Result<(), MatchError> {

@@ -10,7 +10,7 @@
 //!
 //! Padding to 8 bytes is the business of the message around it.
 
-use super::{FieldId, Form, Header, Match, MatchField, tci};
+use super::{FieldId, Form, Header, Match, tci};
 use crate::codec::{Reader, Writer};
 use crate::error::{DecodeError, OfpError};
 use crate::header::Version;
@@ -124,27 +124,16 @@ fn integer(bytes: &[u8]) -> u128 {
 impl Match {
     /// Appends the entries of this match, without outer header or padding.
     pub fn encode_fields(&self, w: &mut Writer<'_>, form: Form) {
-        let mut fields = self.iter().copied().peekable();
-        if self.value_or_zero(FieldId::PACKET_TYPE) == 0 && self.implies_ethernet() {
-            fields.next_if(|f| f.field == FieldId::PACKET_TYPE);
-        }
         if form == Form::Nxm {
-            self.encode_nxm(w, fields);
+            self.encode_nxm(w);
         } else {
-            self.encode_oxm(w, fields, form);
+            self.encode_oxm(w, form);
         }
     }
 
-    /// Whether some criterion only makes sense on Ethernet packets.
-    fn implies_ethernet(&self) -> bool {
-        use super::Prereq;
-        self.iter()
-            .any(|f| !matches!(f.field.info().prereq, Prereq::None | Prereq::Ct))
-    }
-
-    fn encode_nxm(&self, w: &mut Writer<'_>, fields: impl Iterator<Item = MatchField>) {
+    fn encode_nxm(&self, w: &mut Writer<'_>) {
         let mut tun_done = self.tun_metadata.is_empty();
-        for f in fields {
+        for f in self.iter() {
             if !tun_done && f.field > FieldId::TUN_METADATA0 {
                 self.encode_tun_metadata(w, Form::Nxm);
                 tun_done = true;
@@ -156,11 +145,11 @@ impl Match {
         }
     }
 
-    fn encode_oxm(&self, w: &mut Writer<'_>, fields: impl Iterator<Item = MatchField>, form: Form) {
+    fn encode_oxm(&self, w: &mut Writer<'_>, form: Form) {
         let wide_regs = matches!(form, Form::Oxm(v) if v >= Version::OF15);
         let mut tun_done = self.tun_metadata.is_empty();
         let mut regs_done = 0;
-        for f in fields {
+        for f in self.iter() {
             if !tun_done && f.field > FieldId::TUN_METADATA0 {
                 self.encode_tun_metadata(w, form);
                 tun_done = true;

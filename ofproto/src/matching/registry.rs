@@ -40,7 +40,10 @@ macro_rules! fields {
         #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
         pub(super) static HEADER_LOOKUP: [[u8; 128]; 8] = {
             let mut table = [[NO_FIELD; 128]; 8];
-            $($(table[HeaderClass::$class as usize][$number] = $index;)*)*
+            // The cookie shares its number with MPLS TTL, which stands first.
+            $($(if table[HeaderClass::$class as usize][$number] == NO_FIELD {
+                table[HeaderClass::$class as usize][$number] = $index;
+            })*)*
             table
         };
     };

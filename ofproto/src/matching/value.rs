@@ -72,15 +72,23 @@ impl FieldId {
         value & !allowed == 0
     }
 
-    /// The mask kept for a stored field when `mask` was asked for: fields whose unused high bits
-    /// do not matter are widened to an exact match when all used bits are compared.
+    /// The mask kept for a stored field when `mask` was asked for. Fields whose unused high bits do
+    /// not matter are widened to an exact match when all used bits are compared; the switch's own
+    /// habits are followed where it compares less than asked.
     #[must_use]
     #[inline]
-    pub(crate) fn stored_mask(self, mask: u128) -> u128 {
+    pub(crate) fn stored_mask(self, value: u128, mask: u128) -> u128 {
         let used = match self {
             FieldId::IPV6_LABEL => 0xf_ffff,
             FieldId::NSH_SPI => 0xff_ffff,
             FieldId::IP_FRAG => 0x3,
+            FieldId::CT_STATE => return mask & 0xff,
+            FieldId::TUN_FLAGS => return mask & 0x1,
+            FieldId::TUN_ERSPAN_VER
+            | FieldId::TUN_ERSPAN_DIR
+            | FieldId::TUN_ERSPAN_HWID
+            | FieldId::TUN_GTPU_FLAGS
+            | FieldId::TUN_GTPU_MSGTYPE => return value & mask,
             _ => return mask,
         };
         match mask & used {

@@ -4,7 +4,7 @@
 use super::port::PhyPort;
 use crate::codec::{Codec, Reader, Writer};
 use crate::error::{DecodeError, EncodeError, ErrorCode, OfpError};
-use crate::header::{NX_VENDOR, Version};
+use crate::header::{MsgType, NX_VENDOR, OfHeader, Version};
 
 /// `OFPT_HELLO`. The body is kept as it came; [`Hello::versions`] reads it.
 ///
@@ -116,6 +116,38 @@ impl ErrorMsg {
     #[must_use]
     pub fn error(&self, version: Version) -> Option<OfpError> {
         OfpError::from_code(version, self.code)
+    }
+
+    /// The whole message in `version`: errors have the same shape in all versions, so this works
+    /// beyond 1.0.
+    ///
+    /// # Errors
+    /// When `data` is too long for one message.
+    pub fn to_message(&self, version: Version, xid: u32) -> Result<Vec<u8>, EncodeError> {
+        let mut buf = Vec::new();
+        let mut w = Writer::new(&mut buf);
+        OfHeader { version, msg_type: MsgType::ERROR, length: 0, xid }.encode(&mut w)?;
+        self.encode_body(version, &mut w);
+        w.patch_len(2, 0, "message")?;
+        Ok(buf)
+    }
+
+    /// Reads a whole error message of any version.
+    ///
+    /// # Errors
+    /// When it is not an error message or cut short.
+    pub fn from_message(bytes: &[u8]) -> Result<(OfHeader, Self), DecodeError> {
+        let mut r = Reader::new(bytes);
+        let header = OfHeader::decode(&mut r)?;
+        if header.msg_type != MsgType::ERROR {
+            return Err(DecodeError::new(OfpError::OFPBRC_BAD_TYPE, "error message", 1));
+        }
+        if usize::from(header.length) != bytes.len() {
+            let e = DecodeError::new(OfpError::OFPBRC_BAD_LEN, "message length", 2);
+            return Err(e.wanted(usize::from(header.length), bytes.len()));
+        }
+        let error = Self::decode_body(header.version, &mut r)?;
+        Ok((header, error))
     }
 
     pub(crate) fn encode_body(&self, version: Version, w: &mut Writer<'_>) {
