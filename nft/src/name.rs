@@ -23,6 +23,11 @@ impl Name {
         Self(bytes.strip_suffix(&[0]).unwrap_or(bytes).into())
     }
 
+    /// A name from bytes whose final NUL has been dropped already.
+    pub(crate) fn from_stripped(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// The bytes without the final NUL.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

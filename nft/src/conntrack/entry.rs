@@ -166,9 +166,9 @@ attributes! {
     /// Packets and bytes of one direction (`enum ctattr_counters`).
     pub struct Counters "counters" pad(5) {
         /// Packets.
-        1 => packets: u64 = zero,
+        1 => packets: u64,
         /// Bytes.
-        2 => bytes: u64 = zero,
+        2 => bytes: u64,
     }
 }
 
@@ -261,8 +261,14 @@ attributes! {
         12 => id: Option<u32>,
         /// Tuple of the connection that announced it.
         14 => master: Option<Tuple>,
+        /// Shift of sequence numbers in the original direction.
+        15 => seq_adj_original: Option<Nest>,
+        /// Shift of sequence numbers in the reply direction.
+        16 => seq_adj_reply: Option<Nest>,
         /// Zone of both directions.
         18 => zone: Option<u16>,
+        /// Security context.
+        19 => secctx: Option<Nest>,
         /// Start and stop times.
         20 => timestamp: Option<Nest>,
         /// Bits of the mark that count.
@@ -271,6 +277,8 @@ attributes! {
         22 => labels: Option<Bytes>,
         /// Bits of the labels that count.
         23 => labels_mask: Option<Bytes>,
+        /// SYN proxy state.
+        24 => synproxy: Option<Nest>,
         /// Which fields of the tuples count.
         25 => filter: Option<FilterFlags>,
         /// Bits of the status that count.

@@ -120,7 +120,7 @@ macro_rules! expressions {
                     $( bytes if bytes == $name.as_bytes() =>
                         $variant::decode(body).map(Self::$variant), )*
                     bytes => Ok(Self::Other(OtherExpr {
-                        name: Name::new(bytes),
+                        name: Name::from_stripped(bytes),
                         data: data.map(|mut data| Bytes::new(data.rest())),
                     })),
                 }

@@ -1,0 +1,214 @@
+//! Recorded messages: what `nft` sent and what the kernel reported. Origin and rule text stand
+//! above each.
+
+use nft::conntrack::CtMessage;
+use nft::message::{Body, Message};
+use nft::saved::{from_text, to_text};
+use nft::wire::{Ack, Frames, Reader, Writer, kind};
+
+/// One recorded message.
+pub struct Vector {
+    pub file: &'static str,
+    pub about: String,
+    pub bytes: Vec<u8>,
+}
+
+/// All recorded messages.
+pub fn all() -> Vec<Vector> {
+    let files: [(&str, &str); 7] = [
+        ("nft-full", include_str!("../vectors/nft-full.txt")),
+        ("nft-rules", include_str!("../vectors/nft-rules.txt")),
+        ("kernel-full", include_str!("../vectors/kernel-full.txt")),
+        ("kernel-rules", include_str!("../vectors/kernel-rules.txt")),
+        (
+            "kernel-events",
+            include_str!("../vectors/kernel-events.txt"),
+        ),
+        ("kernel-acks", include_str!("../vectors/kernel-acks.txt")),
+        ("conntrack", include_str!("../vectors/conntrack.txt")),
+    ];
+    let mut list = Vec::new();
+    for (file, text) in files {
+        let mut about = String::new();
+        for line in text.lines() {
+            if let Some(comment) = line.strip_prefix("# ") {
+                about = comment.to_owned();
+                continue;
+            }
+            let digits: Vec<u8> = line
+                .chars()
+                .map(|c| u8::try_from(c.to_digit(16).unwrap()).unwrap())
+                .collect();
+            let bytes = digits
+                .chunks(2)
+                .map(|pair| pair[0] << 4 | pair[1])
+                .collect();
+            list.push(Vector {
+                file,
+                about: about.clone(),
+                bytes,
+            });
+        }
+    }
+    list
+}
+
+/// The nf_tables messages among them, decoded.
+pub fn messages() -> Vec<(Vector, Message)> {
+    all()
+        .into_iter()
+        .filter(|v| v.file != "conntrack" && v.file != "kernel-acks")
+        .filter_map(|v| {
+            let frame = Frames::new(&v.bytes).next().unwrap().unwrap();
+            if frame.header.kind <= kind::OVERRUN {
+                return None;
+            }
+            let message = Message::decode(&frame)
+                .unwrap_or_else(|error| panic!("{} {}: {error}", v.file, v.about));
+            Some((v, message))
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_recorded_is_unknown() {
+    let list = messages();
+    assert!(list.len() > 300, "{}", list.len());
+    for (vector, message) in list {
+        let text = format!("{message:?}");
+        let fine = !text.contains("UnknownAttribute") && !text.contains("Other(OtherExpr");
+        // The timeouts of a protocol are numbered per protocol.
+        let timeouts = text.contains("CtTimeout");
+        // An expectation's and newer kernels' bookkeeping has no name here.
+        assert!(fine || timeouts, "{} {}: {text}", vector.file, vector.about);
+        assert!(
+            !matches!(message.body, Body::Unknown(_)),
+            "{}",
+            vector.about
+        );
+    }
+}
+
+#[test]
+fn messages_of_nft_encode_to_the_same_bytes() {
+    let mut checked = 0;
+    for (vector, message) in messages() {
+        if !vector.file.starts_with("nft") {
+            continue;
+        }
+        let mut w = Writer::new();
+        message.encode(&mut w);
+        let again = Frames::new(w.bytes()).next().unwrap().unwrap();
+        assert_eq!(Message::decode(&again).unwrap(), message);
+        let ours = tree(again.payload);
+        let frame = Frames::new(&vector.bytes).next().unwrap().unwrap();
+        assert_eq!(ours, tree(frame.payload), "{}: {message:?}", vector.about);
+        checked += 1;
+    }
+    assert!(checked > 120, "{checked}");
+}
+
+/// Attributes by number.
+#[derive(Debug, PartialEq)]
+enum Tree {
+    Leaf(Vec<u8>),
+    Nest(Vec<(u16, Tree)>),
+}
+
+/// The attributes of a message in the order of their numbers, which is free on the wire. Numbers
+/// that are zero are left out: `nft` writes some that hold the default, and this crate does not.
+fn tree(mut payload: Reader<'_>) -> Tree {
+    payload.take(4, "nfgenmsg").unwrap();
+    nest(payload)
+}
+
+fn nest(mut r: Reader<'_>) -> Tree {
+    let mut list = Vec::new();
+    while let Some(mut a) = r.attribute().unwrap() {
+        if a.nested {
+            list.push((a.kind, nest(a.value)));
+            continue;
+        }
+        let bytes = a.value.rest();
+        let zero = matches!(bytes.len(), 2 | 4 | 8) && bytes.iter().all(|byte| *byte == 0);
+        if !zero {
+            // The name of a helper comes without its NUL from libnftnl.
+            let text = bytes
+                .strip_suffix(&[0])
+                .filter(|t| t.iter().all(u8::is_ascii_graphic));
+            list.push((a.kind, Tree::Leaf(text.unwrap_or(bytes).to_vec())));
+        }
+    }
+    list.sort_by_key(|item| item.0);
+    Tree::Nest(list)
+}
+
+#[test]
+fn saved_text_of_every_message_restores_it() {
+    for (vector, message) in messages() {
+        macro_rules! check {
+            ($body:expr) => {{
+                let text = to_text($body);
+                let again = from_text(&text)
+                    .unwrap_or_else(|error| panic!("{}: {error}\n{text}", vector.about));
+                assert_eq!($body, &again, "{text}");
+            }};
+        }
+        match &message.body {
+            Body::Table(body) => check!(body),
+            Body::Chain(body) => check!(body),
+            Body::Rule(body) => check!(body),
+            Body::Set(body) => check!(body),
+            Body::Elements(body) => check!(body),
+            Body::Object(body) => check!(body),
+            Body::Flowtable(body) => check!(body),
+            Body::Generation(body) => check!(body),
+            Body::Empty => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn connections_decode_in_full() {
+    let mut seen = 0;
+    for vector in all().into_iter().filter(|v| v.file == "conntrack") {
+        let frame = Frames::new(&vector.bytes).next().unwrap().unwrap();
+        if frame.header.kind == kind::DONE {
+            continue;
+        }
+        let message = CtMessage::decode(&frame).unwrap();
+        let mut w = Writer::new();
+        message.encode(&mut w);
+        let again = Frames::new(w.bytes()).next().unwrap().unwrap();
+        assert_eq!(CtMessage::decode(&again).unwrap(), message);
+        assert_eq!(w.len(), vector.bytes.len(), "{message:?}");
+        assert!(message.entry.original.is_some() && message.entry.other.0.is_empty());
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen}");
+}
+
+#[test]
+fn acknowledgements_tell_what_was_wrong() {
+    let acks: Vec<_> = all()
+        .into_iter()
+        .filter(|v| v.file == "kernel-acks")
+        .map(|v| {
+            let frame = Frames::new(&v.bytes).next().unwrap().unwrap();
+            (v.about, Ack::decode_error(&frame).unwrap())
+        })
+        .collect();
+    let errno = |about: &str| {
+        acks.iter()
+            .find(|a| a.0.starts_with(about))
+            .unwrap()
+            .1
+            .clone()
+    };
+    assert_eq!(errno("missing table").errno, 2);
+    assert_eq!(errno("modification outside").errno, 22);
+    assert_eq!(errno("stale generation").errno, 85);
+    let chain = errno("chain in a missing");
+    assert_eq!((chain.errno, chain.offset), (2, Some(20)));
+}
