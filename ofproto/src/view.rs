@@ -2,7 +2,7 @@
 //!
 //! Owns: views that borrow a received message and read single fields from it, without allocation
 //! and without judging matches or actions. For owned, checked values decode the message or call
-//! [`FlowView::to_stats`].
+//! [`FlowView::stats`].
 //!
 //! ```text
 //! NXST_FLOW reply                           one entry (nx_flow_stats)
@@ -90,12 +90,20 @@ pub fn flow_views(message: &[u8]) -> Result<FlowViews<'_>, DecodeError> {
     let (head, entries) =
         NxStatsHead::ref_from_prefix(message).map_err(|_| bad("NXST_FLOW reply", 0))?;
     let stats = matches!(head.header, [1, 17, ..]);
-    if !stats || (head.kind.get(), head.vendor.get(), head.subtype.get()) != (VENDOR, NX_VENDOR, FLOW)
+    if !stats
+        || (head.kind.get(), head.vendor.get(), head.subtype.get()) != (VENDOR, NX_VENDOR, FLOW)
     {
-        return Err(DecodeError::new(OfpError::OFPBRC_BAD_STAT, "NXST_FLOW reply", 0));
+        return Err(DecodeError::new(
+            OfpError::OFPBRC_BAD_STAT,
+            "NXST_FLOW reply",
+            0,
+        ));
     }
     let offset = message.len() - entries.len();
-    Ok(FlowViews { rest: entries, offset })
+    Ok(FlowViews {
+        rest: entries,
+        offset,
+    })
 }
 
 /// Iterator over the flows of a dump; ends after the first error.
@@ -142,7 +150,12 @@ impl<'a> FlowView<'a> {
         let match_len = usize::from(head.match_len.get());
         let match_bytes = body.get(..match_len)?;
         let actions = body.get(match_len.next_multiple_of(8)..)?;
-        Some(Self { head, entry, match_bytes, actions })
+        Some(Self {
+            head,
+            entry,
+            match_bytes,
+            actions,
+        })
     }
 
     /// The table.
@@ -213,7 +226,9 @@ impl<'a> FlowView<'a> {
     #[inline]
     #[must_use]
     pub fn entries(&self) -> NxmEntries<'a> {
-        NxmEntries { rest: Reader::new(self.match_bytes) }
+        NxmEntries {
+            rest: Reader::new(self.match_bytes),
+        }
     }
 
     /// The actions.
@@ -227,7 +242,7 @@ impl<'a> FlowView<'a> {
     ///
     /// # Errors
     /// What the decoder finds wrong with match or actions.
-    pub fn to_stats(&self) -> Result<FlowStats, DecodeError> {
+    pub fn stats(&self) -> Result<FlowStats, DecodeError> {
         let mut reader = Reader::new(self.entry);
         FlowStats::decode_nx(&mut reader)
     }
@@ -262,7 +277,9 @@ impl<'a> NxmEntries<'a> {
     /// Over any concatenation of entries.
     #[must_use]
     pub fn new(entries: &'a [u8]) -> Self {
-        Self { rest: Reader::new(entries) }
+        Self {
+            rest: Reader::new(entries),
+        }
     }
 }
 
@@ -276,10 +293,18 @@ impl<'a> Iterator for NxmEntries<'a> {
         let header = decode_header(&mut self.rest).ok()?;
         let payload = self.rest.take(header.payload_len()?, "entry").ok()?;
         if !header.masked {
-            return Some(NxmEntry { header, value: payload, mask: None });
+            return Some(NxmEntry {
+                header,
+                value: payload,
+                mask: None,
+            });
         }
         let (value, mask) = payload.split_at_checked(payload.len() / 2)?;
-        Some(NxmEntry { header, value, mask: Some(mask) })
+        Some(NxmEntry {
+            header,
+            value,
+            mask: Some(mask),
+        })
     }
 }
 
@@ -324,7 +349,11 @@ impl<'a> Iterator for ActionViews<'a> {
             [0xff, 0xff, _, _, 0, 0, 0x23, 0x20, s, t, ..] => Some(u16::from_be_bytes([*s, *t])),
             _ => None,
         };
-        Some(ActionView { kind, subtype, bytes })
+        Some(ActionView {
+            kind,
+            subtype,
+            bytes,
+        })
     }
 }
 
@@ -339,12 +368,48 @@ pub fn packet_in_frame(message: &[u8]) -> Option<&[u8]> {
     const NXT_PACKET_IN2: u8 = 30;
     match message {
         [1, 10, ..] => message.get(18..),
-        [1, 4, _, _, _, _, _, _, 0, 0, 0x23, 0x20, 0, 0, 0, NXT_PACKET_IN, ..] => {
+        [
+            1,
+            4,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            0,
+            0,
+            0x23,
+            0x20,
+            0,
+            0,
+            0,
+            NXT_PACKET_IN,
+            ..,
+        ] => {
             let length = message.get(32..)?.first_chunk().copied()?;
             let length = usize::from(u16::from_be_bytes(length));
             message.get(40 + length.next_multiple_of(8) + 2..)
         }
-        [1, 4, _, _, _, _, _, _, 0, 0, 0x23, 0x20, 0, 0, 0, NXT_PACKET_IN2, rest @ ..] => {
+        [
+            1,
+            4,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            0,
+            0,
+            0x23,
+            0x20,
+            0,
+            0,
+            0,
+            NXT_PACKET_IN2,
+            rest @ ..,
+        ] => {
             let mut rest = rest;
             loop {
                 let &[k, l, high, low] = rest.first_chunk()?;

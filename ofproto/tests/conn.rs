@@ -48,11 +48,17 @@ fn stats_request() -> Frame {
 }
 
 fn refused(index: usize, ty: u16, code: u16) -> (usize, OpError) {
-    (index, OpError::Refused(OfError::standard(Version::OF10, ty, code)))
+    (
+        index,
+        OpError::Refused(OfError::standard(Version::OF10, ty, code)),
+    )
 }
 
 fn refused14(index: usize, ty: u16, code: u16) -> (usize, OpError) {
-    (index, OpError::Refused(OfError::standard(Version::OF14, ty, code)))
+    (
+        index,
+        OpError::Refused(OfError::standard(Version::OF14, ty, code)),
+    )
 }
 
 fn tag_of(event: &Event) -> Option<Tag> {
@@ -192,7 +198,13 @@ fn long_batches_stay_within_the_window() {
     assert!(pair.switch.longest_run <= 32);
     assert!(pair.switch.barriers > 100);
     let errors = [0, 999, 4999].map(|index| refused(index, 3, 0)).to_vec();
-    assert_eq!(pair.take_events(), [Event::BatchDone { tag: Tag(1), errors }]);
+    assert_eq!(
+        pair.take_events(),
+        [Event::BatchDone {
+            tag: Tag(1),
+            errors
+        }]
+    );
     assert_eq!(pair.switch.accepted.len(), 4997);
     assert!(pair.switch.accepted.is_sorted());
 }
@@ -208,7 +220,12 @@ fn a_burst_of_errors_does_not_deadlock() {
     match &pair.take_events()[..] {
         [Event::BatchDone { tag, errors }] => {
             assert_eq!((*tag, errors.len()), (Tag(1), 20_000));
-            assert!(errors.iter().enumerate().all(|(at, (index, _))| at == *index));
+            assert!(
+                errors
+                    .iter()
+                    .enumerate()
+                    .all(|(at, (index, _))| at == *index)
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -294,7 +311,9 @@ fn the_monitor_tells_when_it_is_out_of_date() {
         1,
         17,
         0,
-        &[0xff, 0xff, 0, 0, 0, 0, 0x23, 0x20, 0, 0, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 1],
+        &[
+            0xff, 0xff, 0, 0, 0, 0, 0x23, 0x20, 0, 0, 0, 2, 0, 0, 0, 0, 0, 8, 0, 3, 0, 0, 0, 1,
+        ],
     );
     for bytes in [&update, &nicira(22)] {
         pair.conn.receive(pair.now, bytes);
@@ -351,7 +370,10 @@ fn a_late_answer_fails_its_submission_and_closes() {
     assert_eq!(pair.conn.deadline(), None);
     // Too late.
     pair.conn.submit_batch(Tag(3), Batch::new());
-    assert!(matches!(pair.conn.poll_event(), Some(Event::Failed { tag: Tag(3), .. })));
+    assert!(matches!(
+        pair.conn.poll_event(),
+        Some(Event::Failed { tag: Tag(3), .. })
+    ));
 }
 
 #[test]
@@ -412,7 +434,11 @@ fn the_end_of_the_stream_says_what_was_acknowledged() {
         ] => {
             assert!((11..=40).contains(acknowledged), "{acknowledged}");
             let executed = (1..*acknowledged as u32).filter(|number| *number != 3);
-            assert!(executed.into_iter().all(|n| pair.switch.accepted.contains(&n)));
+            assert!(
+                executed
+                    .into_iter()
+                    .all(|n| pair.switch.accepted.contains(&n))
+            );
             assert_eq!(errors[..], [(0, OpError::TooLong(0)), refused(3, 3, 0)]);
         }
         other => panic!("{other:?}"),
@@ -446,7 +472,10 @@ fn bundles_commit_only_when_every_add_was_accepted() {
         },
     ];
     assert_eq!(pair.take_events(), expected);
-    assert_eq!(pair.switch.accepted, (0..10).chain([90]).collect::<Vec<_>>());
+    assert_eq!(
+        pair.switch.accepted,
+        (0..10).chain([90]).collect::<Vec<_>>()
+    );
     assert_eq!(pair.switch.discards, 1);
     assert!(pair.conn.is_idle());
 }
@@ -493,7 +522,12 @@ fn header_length_below_eight_closes() {
     pair.run();
     let events = pair.take_events();
     assert!(
-        matches!(events[..], [Event::Closed { reason: CloseReason::Protocol(_) }]),
+        matches!(
+            events[..],
+            [Event::Closed {
+                reason: CloseReason::Protocol(_)
+            }]
+        ),
         "{events:?}"
     );
 }
@@ -515,7 +549,9 @@ fn every_submission_gets_one_final_event() {
         pair.conn = Connection::new(config, Duration::ZERO);
         pair.capacity = 1 + pair.random(2000);
         pair.switch.reply_limit = 1 + pair.random(10);
-        pair.switch.bad.extend((0..1000).filter(|number| number % 7 == seed % 7));
+        pair.switch
+            .bad
+            .extend((0..1000).filter(|number| number % 7 == seed % 7));
         let submissions = 1 + pair.random(20) as u64;
         let mut lengths = BTreeMap::new();
         for tag in 0..submissions {

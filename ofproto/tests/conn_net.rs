@@ -27,7 +27,10 @@ fn pipe(size: usize) -> (Handle, Events, DuplexStream) {
 }
 
 /// Serves until the stream ends. Like ovs-vswitchd it does not read while replies wait.
-async fn serve(mut switch: Switch, mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin) -> Switch {
+async fn serve(
+    mut switch: Switch,
+    mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
+) -> Switch {
     let mut buffer = vec![0; 4096];
     loop {
         while let Some(reply) = switch.pull() {
@@ -76,19 +79,28 @@ async fn a_blocked_write_does_not_stop_reading() {
     let mut set_up = [0; 8 + 20 + 24 + 8 + 8];
     far.read_exact(&mut set_up).await.unwrap();
     let xid = |at: usize| u32::from_be_bytes(set_up[at..at + 4].try_into().unwrap());
-    far.write_all(&message(1, 6, xid(8 + 20 + 24 + 4), &[0; 24])).await.unwrap();
-    far.write_all(&message(1, 19, xid(8 + 20 + 24 + 8 + 4), &[])).await.unwrap();
+    far.write_all(&message(1, 6, xid(8 + 20 + 24 + 4), &[0; 24]))
+        .await
+        .unwrap();
+    far.write_all(&message(1, 19, xid(8 + 20 + 24 + 8 + 4), &[]))
+        .await
+        .unwrap();
     assert!(matches!(next(&mut events).await, Event::Ready { .. }));
     handle.submit_batch(Tag(1), batch(0..50_000)).unwrap();
     for number in 0..1000u32 {
-        far.write_all(&message(1, 10, 0, &number.to_be_bytes())).await.unwrap();
+        far.write_all(&message(1, 10, 0, &number.to_be_bytes()))
+            .await
+            .unwrap();
         match next(&mut events).await {
             Event::Unsolicited { frame } => assert_eq!(frame.body(), number.to_be_bytes()),
             other => panic!("{other:?}"),
         }
     }
     drop(far);
-    assert!(matches!(next(&mut events).await, Event::Failed { tag: Tag(1), .. }));
+    assert!(matches!(
+        next(&mut events).await,
+        Event::Failed { tag: Tag(1), .. }
+    ));
     let reason = CloseReason::PeerClosed;
     assert_eq!(next(&mut events).await, Event::Closed { reason });
 }
@@ -116,7 +128,10 @@ async fn a_slow_user_pauses_reading_and_loses_nothing() {
             }
         }
     }
-    assert!(matches!(next(&mut events).await, Event::BatchDone { tag: Tag(50), .. }));
+    assert!(matches!(
+        next(&mut events).await,
+        Event::BatchDone { tag: Tag(50), .. }
+    ));
     drop(events);
     server.await.unwrap();
 }
@@ -186,7 +201,10 @@ async fn unix_and_tcp() {
         let (handle, mut events) = net::connect(&endpoint, Config::default()).await.unwrap();
         handle.submit_batch(Tag(1), batch(0..5000)).unwrap();
         assert!(matches!(next(&mut events).await, Event::Ready { .. }));
-        assert!(matches!(next(&mut events).await, Event::BatchDone { tag: Tag(1), .. }));
+        assert!(matches!(
+            next(&mut events).await,
+            Event::BatchDone { tag: Tag(1), .. }
+        ));
         handle.close();
         let reason = CloseReason::Requested;
         assert_eq!(next(&mut events).await, Event::Closed { reason });

@@ -140,7 +140,13 @@ fn encode_flow_mod(flow: &FlowMod, out: &mut Vec<u8>) -> Result<(), EncodeError>
         FlowModForm::Of10 => MsgType::FLOW_MOD,
         FlowModForm::Nx => MsgType::VENDOR,
     };
-    OfHeader { version: Version::OF10, msg_type, length: 0, xid: 0 }.encode(&mut w)?;
+    OfHeader {
+        version: Version::OF10,
+        msg_type,
+        length: 0,
+        xid: 0,
+    }
+    .encode(&mut w)?;
     match flow.form {
         FlowModForm::Of10 => flow.encode_of10(&mut w)?,
         FlowModForm::Nx => {
@@ -179,7 +185,11 @@ mod tests {
     #[test]
     fn flows_are_encoded_as_messages_are() {
         for form in [FlowModForm::Of10, FlowModForm::Nx] {
-            let flow = FlowMod { form, priority: 7, ..FlowMod::default() };
+            let flow = FlowMod {
+                form,
+                priority: 7,
+                ..FlowMod::default()
+            };
             let batch = Batch::from_iter([&flow]);
             let message = Message::FlowMod(flow).to_bytes(0).unwrap();
             assert_eq!(batch.message_at(0), Some(&message[..]));

@@ -195,7 +195,11 @@ impl fmt::Display for OfError {
         if let Some(name) = self.name {
             return f.write_str(name.name());
         }
-        write!(f, "error type {} code {}", self.code.error_type, self.code.code)?;
+        write!(
+            f,
+            "error type {} code {}",
+            self.code.error_type, self.code.code
+        )?;
         if self.code.vendor != 0 {
             write!(f, " (vendor {:#010x})", self.code.vendor)?;
         }

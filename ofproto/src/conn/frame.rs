@@ -53,7 +53,10 @@ impl Frame {
     pub fn of(message: &Message) -> Result<Self, EncodeError> {
         let bytes = message.to_bytes(0)?;
         let len = bytes.len();
-        Self::new(bytes).ok_or(EncodeError::TooLong { what: "message", len })
+        Self::new(bytes).ok_or(EncodeError::TooLong {
+            what: "message",
+            len,
+        })
     }
 
     /// Decodes the message.
@@ -181,7 +184,13 @@ mod tests {
     fn split_reads_give_the_same_frames() {
         let mut stream = Vec::new();
         for xid in 0..20u32 {
-            write_message(&mut stream, 1, kind::ECHO_REQUEST, xid, &vec![7; xid as usize]);
+            write_message(
+                &mut stream,
+                1,
+                kind::ECHO_REQUEST,
+                xid,
+                &vec![7; xid as usize],
+            );
         }
         for step in [1, 2, 3, 7, 8, 9, 64, 4096] {
             let mut buffer = FrameBuffer::default();

@@ -50,7 +50,9 @@ impl Handshake {
         out: &mut Vec<u8>,
         events: &mut VecDeque<Event>,
     ) -> Result<Option<Event>, CloseReason> {
-        let error = (frame.kind() == kind::ERROR).then(|| OfError::of(&frame)).flatten();
+        let error = (frame.kind() == kind::ERROR)
+            .then(|| OfError::of(&frame))
+            .flatten();
         match self {
             Self::Hello if frame.kind() == kind::HELLO => {
                 check_version(config.version, &frame)?;

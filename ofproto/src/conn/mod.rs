@@ -214,7 +214,13 @@ impl Connection {
                 if self.urgent.len() > MAX_URGENT {
                     return Err(CloseReason::Protocol("echo requests faster than replies"));
                 }
-                write_message(&mut self.urgent, version, kind::ECHO_REPLY, xid, frame.body());
+                write_message(
+                    &mut self.urgent,
+                    version,
+                    kind::ECHO_REPLY,
+                    xid,
+                    frame.body(),
+                );
                 return Ok(());
             }
             kind::ECHO_REPLY if frame.xid() == PROBE_XID => return Ok(()),
@@ -367,7 +373,13 @@ impl Connection {
         } else {
             self.probe_sent = true;
             let version = self.config.version.byte();
-            write_message(&mut self.urgent, version, kind::ECHO_REQUEST, PROBE_XID, &[]);
+            write_message(
+                &mut self.urgent,
+                version,
+                kind::ECHO_REQUEST,
+                PROBE_XID,
+                &[],
+            );
         }
     }
 

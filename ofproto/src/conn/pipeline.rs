@@ -264,10 +264,9 @@ impl Pipeline {
             stage = Stage::Settling;
         }
         if stage == Stage::Settling && self.in_flight.is_empty() {
-            let clean = self
-                .jobs
-                .back()
-                .is_some_and(|job| job.refused.is_empty() && job.unsent.is_empty() && job.control.is_none());
+            let clean = self.jobs.back().is_some_and(|job| {
+                job.refused.is_empty() && job.unsent.is_empty() && job.control.is_none()
+            });
             let control = if clean {
                 ControlKind::Commit
             } else {
@@ -294,7 +293,13 @@ impl Pipeline {
         let xid = self.take_xid();
         let start = out.len();
         let body = control.body(id, flags);
-        write_message(out, self.config.version.byte(), kind::BUNDLE_CONTROL, xid, &body);
+        write_message(
+            out,
+            self.config.version.byte(),
+            kind::BUNDLE_CONTROL,
+            xid,
+            &body,
+        );
         self.track(Sent::Control { xid, kind: control }, out.len() - start);
     }
 
@@ -385,7 +390,9 @@ impl Pipeline {
 
     fn open_segment(&mut self, base: usize, room: usize) {
         // A segment's ids are contiguous and never reach 0.
-        let room = u32::try_from(room).unwrap_or(u32::MAX / 2).saturating_add(2);
+        let room = u32::try_from(room)
+            .unwrap_or(u32::MAX / 2)
+            .saturating_add(2);
         if self.next_xid >= u32::MAX - room {
             self.next_xid = 1;
         }
@@ -482,7 +489,9 @@ impl Pipeline {
             }
             Some(Sent::Control { .. }) => {
                 if frame.kind() != kind::BUNDLE_CONTROL {
-                    return Err(CloseReason::Protocol("bundle control answered by another message"));
+                    return Err(CloseReason::Protocol(
+                        "bundle control answered by another message",
+                    ));
                 }
                 self.finish_control(now, at, None, events);
             }
@@ -516,7 +525,9 @@ impl Pipeline {
             }
         }
         let Some(at) = hit else {
-            return self.blame_bundle(xid, error).map(|hit| (!hit).then_some(frame));
+            return self
+                .blame_bundle(xid, error)
+                .map(|hit| (!hit).then_some(frame));
         };
         match self.in_flight.get(at).map(|entry| &entry.what) {
             Some(Sent::Request { tag, .. }) => {
@@ -574,7 +585,11 @@ impl Pipeline {
     }
 
     /// The front was processed without the answer it should have had.
-    fn skip_front(&mut self, now: Duration, events: &mut VecDeque<Event>) -> Result<(), CloseReason> {
+    fn skip_front(
+        &mut self,
+        now: Duration,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), CloseReason> {
         match self.remove(now, 0).map(|entry| entry.what) {
             Some(Sent::Request { tag, .. }) => {
                 events.push_back(Event::Failed {
@@ -650,7 +665,8 @@ impl Pipeline {
                 Sent::Request { tag, .. } => Some(failed(tag, failure)),
                 Sent::Segment(segment) if reported != Some(segment.job) => {
                     reported = Some(segment.job);
-                    self.job_mut(segment.job).map(|job| job_failed(job, failure))
+                    self.job_mut(segment.job)
+                        .map(|job| job_failed(job, failure))
                 }
                 Sent::Segment(_) => None,
                 Sent::Control { .. } => None,

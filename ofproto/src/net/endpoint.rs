@@ -60,7 +60,11 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        for text in ["unix:/run/openvswitch/br0.mgmt", "tcp:127.0.0.1:6653", "tcp:[::1]:6653"] {
+        for text in [
+            "unix:/run/openvswitch/br0.mgmt",
+            "tcp:127.0.0.1:6653",
+            "tcp:[::1]:6653",
+        ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
         for text in ["", "unix:", "tcp:host", "ssl:127.0.0.1:1", "/run/br0.mgmt"] {

@@ -13,9 +13,7 @@ use crate::ports::Port;
 
 use super::address::{parse_ipv4, parse_mac};
 use super::error::TextError;
-use super::field::{
-    parse_field_name, parse_port, parse_subfield, parse_tun_metadata, parse_value,
-};
+use super::field::{parse_field_name, parse_port, parse_subfield, parse_tun_metadata, parse_value};
 use super::scan::{Span, unsigned};
 use super::{controller, ct, hash, learn, sample};
 
@@ -74,9 +72,7 @@ fn parse_action(
         "move" => parse_move(value)?,
         "push" => Action::StackPush(parse_subfield(value)?),
         "pop" => Action::StackPop(writable(value, parse_subfield(value)?)?),
-        "mod_vlan_vid" | "set_vlan_vid" => {
-            Action::SetVlanVid(limited(value, "a VLAN id", 0xfff)?)
-        }
+        "mod_vlan_vid" | "set_vlan_vid" => Action::SetVlanVid(limited(value, "a VLAN id", 0xfff)?),
         "mod_vlan_pcp" | "set_vlan_pcp" => {
             let pcp = limited(value, "a VLAN priority", 7)?;
             Action::SetVlanPcp(u8::try_from(pcp).unwrap_or(7))
@@ -92,15 +88,20 @@ fn parse_action(
         },
         "mod_nw_ecn" => {
             let value = limited(value, "ECN", 3)?.into();
-            Action::Load { dst: Subfield::all(FieldId::NW_ECN), value }
+            Action::Load {
+                dst: Subfield::all(FieldId::NW_ECN),
+                value,
+            }
         }
         "mod_nw_ttl" | "set_nw_ttl" => Action::load(FieldId::NW_TTL, value.u8("a TTL")?.into()),
         "mod_tp_src" => Action::SetTpSrc(value.u16("a port")?),
         "mod_tp_dst" => Action::SetTpDst(value.u16("a port")?),
         "dec_ttl" => parse_dec_ttl(value)?,
-        "set_mpls_label" => Action::SetMplsLabel(value.number("a label", 0xf_ffff).and_then(
-            |label| u32::try_from(label).map_err(|_| value.error("label too large")),
-        )?),
+        "set_mpls_label" => {
+            Action::SetMplsLabel(value.number("a label", 0xf_ffff).and_then(|label| {
+                u32::try_from(label).map_err(|_| value.error("label too large"))
+            })?)
+        }
         "set_mpls_tc" => {
             let tc = limited(value, "a traffic class", 7)?;
             Action::SetMplsTc(u8::try_from(tc).unwrap_or(7))
@@ -132,7 +133,9 @@ fn parse_action(
         "clone" => Action::Clone(Box::new(parse_nested(value, depth.saturating_add(1))?)),
         "check_pkt_larger" => parse_check_pkt_larger(value)?,
         "write_metadata" => {
-            let (bits, mask) = value.split_once("/").map_or((value, None), |(a, b)| (a, Some(b)));
+            let (bits, mask) = value
+                .split_once("/")
+                .map_or((value, None), |(a, b)| (a, Some(b)));
             Action::WriteMetadata {
                 value: bits.u64("metadata")?,
                 mask: mask.map_or(Ok(u64::MAX), |mask| mask.u64("a mask"))?,
@@ -173,11 +176,18 @@ fn parse_output(value: Span<'_>) -> Result<Action, TextError> {
         return parse_output_trunc(value);
     }
     if let Ok(port) = parse_port(value) {
-        let max_len = if port == Port::CONTROLLER { u16::MAX } else { 0 };
+        let max_len = if port == Port::CONTROLLER {
+            u16::MAX
+        } else {
+            0
+        };
         return Ok(Action::Output { port, max_len });
     }
     match parse_subfield(value) {
-        Ok(src) => Ok(Action::OutputReg { src: on_the_wire(src), max_len: u16::MAX }),
+        Ok(src) => Ok(Action::OutputReg {
+            src: on_the_wire(src),
+            max_len: u16::MAX,
+        }),
         Err(_) => Err(value.error(format!("{:?} is neither a port nor a field", value.text()))),
     }
 }
@@ -187,7 +197,11 @@ fn parse_output(value: Span<'_>) -> Result<Action, TextError> {
 fn on_the_wire(src: Subfield) -> Subfield {
     match src.n_bits {
         0..=64 => src,
-        wide => Subfield { ofs: src.ofs | (wide - 1) >> 6, n_bits: ((wide - 1) & 0x3f) + 1, ..src },
+        wide => Subfield {
+            ofs: src.ofs | (wide - 1) >> 6,
+            n_bits: ((wide - 1) & 0x3f) + 1,
+            ..src
+        },
     }
 }
 
@@ -225,7 +239,10 @@ fn parse_enqueue(value: Span<'_>) -> Result<Action, TextError> {
     };
     let (port, queue) = value.split_at(cut);
     let queue = queue.split_at(1).1;
-    Ok(Action::Enqueue { port: parse_port(port)?, queue: queue.u32("a queue")? })
+    Ok(Action::Enqueue {
+        port: parse_port(port)?,
+        queue: queue.u32("a queue")?,
+    })
 }
 
 fn parse_move(value: Span<'_>) -> Result<Action, TextError> {
@@ -249,7 +266,9 @@ fn parse_load(value: Span<'_>, list: &mut ActionList) -> Result<(), TextError> {
     if dst.n_bits < 128 && bits >> dst.n_bits != 0 {
         return Err(number.error(format!("does not fit into {} bits", dst.n_bits)));
     }
-    let mask = u128::MAX.checked_shr(128 - u32::from(dst.n_bits.min(128))).unwrap_or(0);
+    let mask = u128::MAX
+        .checked_shr(128 - u32::from(dst.n_bits.min(128)))
+        .unwrap_or(0);
     let shift = u32::from(dst.ofs);
     let shifted = |wide: u128| wide.checked_shl(shift).unwrap_or(0);
     push_loads(list, dst.field, shifted(bits), shifted(mask));
@@ -273,7 +292,10 @@ fn push_loads(list: &mut ActionList, field: FieldId, value: u128, mask: u128) {
         let n_bits = run.min(64).min(bits - ofs);
         let part = (value >> ofs) & (u128::MAX >> (128 - u32::from(n_bits)));
         let dst = Subfield::new(field, ofs, n_bits);
-        list.push(Action::Load { dst, value: u64::try_from(part).unwrap_or(u64::MAX) });
+        list.push(Action::Load {
+            dst,
+            value: u64::try_from(part).unwrap_or(u64::MAX),
+        });
         ofs += n_bits;
     }
 }
@@ -294,7 +316,11 @@ fn parse_set_field(value: Span<'_>, list: &mut ActionList) -> Result<(), TextErr
         let (value, mask) = parse_tun_metadata(number)?;
         let exact = mask.iter().all(|byte| *byte == 0xff);
         let mask = (!exact).then(|| mask.into());
-        list.push(Action::SetField(Box::new(SetField { field, value: value.into(), mask })));
+        list.push(Action::SetField(Box::new(SetField {
+            field,
+            value: value.into(),
+            mask,
+        })));
         return Ok(());
     }
     let (bits, mask) = parse_value(field, number)?;
@@ -336,7 +362,10 @@ fn push_standard(list: &mut ActionList, field: FieldId, value: u128) -> bool {
         FieldId::IP_DST => Action::SetNwDst(address),
         FieldId::NW_TOS => Action::SetNwTos(byte & 0xfc),
         FieldId::IP_DSCP => Action::SetNwTos((byte & 0x3f) << 2),
-        FieldId::NW_ECN => Action::Load { dst: Subfield::all(field), value: u64::from(byte & 3) },
+        FieldId::NW_ECN => Action::Load {
+            dst: Subfield::all(field),
+            value: u64::from(byte & 3),
+        },
         FieldId::TCP_SRC | FieldId::UDP_SRC => Action::SetTpSrc(short),
         FieldId::TCP_DST | FieldId::UDP_DST => Action::SetTpDst(short),
         _ => return false,
@@ -349,7 +378,9 @@ fn parse_dec_ttl(value: Span<'_>) -> Result<Action, TextError> {
     if value.is_empty() {
         return Ok(Action::DecTtl);
     }
-    let ids = value.words(&[',', ' ']).map(|word| word.u16("a controller id"));
+    let ids = value
+        .words(&[',', ' '])
+        .map(|word| word.u16("a controller id"));
     let ids = ids.collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {
         return Err(value.error("expected controller ids"));
@@ -371,10 +402,14 @@ fn parse_fin_timeout(mut arguments: Span<'_>) -> Result<Action, TextError> {
 
 /// `PORT`, `PORT,TABLE`, `,TABLE`, each with `,ct` behind it.
 fn parse_resubmit(value: Span<'_>) -> Result<Action, TextError> {
-    let (first, rest) = value.split_once(",").map_or((value, None), |(a, b)| (a, Some(b)));
+    let (first, rest) = value
+        .split_once(",")
+        .map_or((value, None), |(a, b)| (a, Some(b)));
     let (second, third) = match rest {
         None => (None, None),
-        Some(rest) => rest.split_once(",").map_or((Some(rest), None), |(a, b)| (Some(a), Some(b))),
+        Some(rest) => rest
+            .split_once(",")
+            .map_or((Some(rest), None), |(a, b)| (Some(a), Some(b))),
     };
     let port = match first.trim() {
         empty if empty.is_empty() => Port::IN_PORT,
@@ -395,12 +430,18 @@ fn parse_resubmit(value: Span<'_>) -> Result<Action, TextError> {
     if table == 255 && !with_ct {
         return Ok(Action::Resubmit(port));
     }
-    Ok(Action::ResubmitTable { port, table, with_ct })
+    Ok(Action::ResubmitTable {
+        port,
+        table,
+        with_ct,
+    })
 }
 
 /// `ID,CLAUSE/CLAUSES`, the clause counted from 1.
 fn parse_conjunction(value: Span<'_>) -> Result<Action, TextError> {
-    let parts = value.split_once(",").and_then(|(id, rest)| Some((id, rest.split_once("/")?)));
+    let parts = value
+        .split_once(",")
+        .and_then(|(id, rest)| Some((id, rest.split_once("/")?)));
     let Some((id, (clause, n_clauses))) = parts else {
         return Err(value.error("expected ID,CLAUSE/CLAUSES"));
     };
@@ -411,9 +452,11 @@ fn parse_conjunction(value: Span<'_>) -> Result<Action, TextError> {
         return Err(count.error("a conjunction has 2 to 64 clauses"));
     }
     match place.u8("a clause")? {
-        clause if (1..=n_clauses).contains(&clause) => {
-            Ok(Action::Conjunction { clause: clause - 1, n_clauses, id })
-        }
+        clause if (1..=n_clauses).contains(&clause) => Ok(Action::Conjunction {
+            clause: clause - 1,
+            n_clauses,
+            id,
+        }),
         _ => Err(place.error(format!("clauses are numbered 1 to {n_clauses}"))),
     }
 }
@@ -435,7 +478,10 @@ fn parse_check_pkt_larger(value: Span<'_>) -> Result<Action, TextError> {
     if dst.n_bits != 1 {
         return Err(place.error("the destination is a single bit"));
     }
-    Ok(Action::CheckPktLarger { len: length.split_at(end).0.u16("a length")?, dst })
+    Ok(Action::CheckPktLarger {
+        len: length.split_at(end).0.u16("a length")?,
+        dst,
+    })
 }
 
 /// `TYPE,BYTES`, as the printer writes what it does not know.
@@ -445,5 +491,8 @@ fn parse_unknown(value: Span<'_>) -> Result<Action, TextError> {
     };
     let action_type = action_type.u16("an action type")?;
     let body = body.hex_bytes()?.into();
-    Ok(Action::Unknown(Box::new(UnknownAction { action_type, body })))
+    Ok(Action::Unknown(Box::new(UnknownAction {
+        action_type,
+        body,
+    })))
 }

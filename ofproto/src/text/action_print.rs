@@ -10,9 +10,7 @@ use crate::action::{Action, ActionList, SetField, UnknownAction};
 use crate::ports::Port;
 
 use super::address;
-use super::field::{
-    write_hex, write_hex_number, write_port, write_subfield, write_value,
-};
+use super::field::{write_hex, write_hex_number, write_port, write_subfield, write_value};
 use super::{controller, ct, encap, hash, learn, sample};
 
 impl fmt::Display for ActionList {
@@ -76,9 +74,11 @@ pub(crate) fn write_action(mut out: &mut dyn Write, action: &Action) -> fmt::Res
             write!(out, ":{queue}")
         }
         Action::Resubmit(port) => write_resubmit(out, *port, 255, false),
-        Action::ResubmitTable { port, table, with_ct } => {
-            write_resubmit(out, *port, *table, *with_ct)
-        }
+        Action::ResubmitTable {
+            port,
+            table,
+            with_ct,
+        } => write_resubmit(out, *port, *table, *with_ct),
         Action::SetTunnel(id) => {
             out.write_str("set_tunnel:")?;
             write_hex_number(out, (*id).into())
@@ -158,8 +158,16 @@ pub(crate) fn write_action(mut out: &mut dyn Write, action: &Action) -> fmt::Res
             write_subfield(out, part)
         }
         Action::Sample(sample) => sample::write_sample(out, sample),
-        Action::Conjunction { clause, n_clauses, id } => {
-            write!(out, "conjunction({id},{}/{n_clauses})", u16::from(*clause) + 1)
+        Action::Conjunction {
+            clause,
+            n_clauses,
+            id,
+        } => {
+            write!(
+                out,
+                "conjunction({id},{}/{n_clauses})",
+                u16::from(*clause) + 1
+            )
         }
         Action::Ct(ct) => ct::write_ct(out, ct),
         Action::Nat(nat) => ct::write_nat(out, nat),

@@ -14,9 +14,16 @@ pub(crate) fn parse_mac(span: Span<'_>) -> Result<[u8; 6], TextError> {
     for byte in &mut mac {
         let digits = parts.next().ok_or_else(bad)?;
         let valid = (1..=2).contains(&digits.len()) && !digits.starts_with('+');
-        *byte = u8::from_str_radix(digits, 16).ok().filter(|_| valid).ok_or_else(bad)?;
+        *byte = u8::from_str_radix(digits, 16)
+            .ok()
+            .filter(|_| valid)
+            .ok_or_else(bad)?;
     }
-    if parts.next().is_some() { Err(bad()) } else { Ok(mac) }
+    if parts.next().is_some() {
+        Err(bad())
+    } else {
+        Ok(mac)
+    }
 }
 
 pub(crate) fn parse_ipv4(span: Span<'_>) -> Result<u32, TextError> {
@@ -122,9 +129,19 @@ mod tests {
         assert_eq!(v4("1.2.3.4").as_deref(), Some("1.2.3.4"));
         assert_eq!(v4("1.2.3.4/24").as_deref(), Some("1.2.3.4/24"));
         assert_eq!(v4("1.2.3.4/255.255.0.0").as_deref(), Some("1.2.3.4/16"));
-        assert_eq!(v4("1.2.3.4/255.0.255.0").as_deref(), Some("1.2.3.4/255.0.255.0"));
+        assert_eq!(
+            v4("1.2.3.4/255.0.255.0").as_deref(),
+            Some("1.2.3.4/255.0.255.0")
+        );
         assert_eq!(v4("1.2.3.4/0").as_deref(), Some("1.2.3.4/0"));
-        for bad in ["1.2.3", "1.2.3.4/33", "1.2.3.4/", "1.2.3.4/-1", "", "1.2.3.256"] {
+        for bad in [
+            "1.2.3",
+            "1.2.3.4/33",
+            "1.2.3.4/",
+            "1.2.3.4/-1",
+            "",
+            "1.2.3.256",
+        ] {
             assert_eq!(v4(bad), None, "{bad}");
         }
     }
@@ -145,7 +162,13 @@ mod tests {
         let mut out = String::new();
         write_mac(&mut out, parse_mac(Span::new("0:A:e4:25:6B:b0")).unwrap()).unwrap();
         assert_eq!(out, "00:0a:e4:25:6b:b0");
-        for bad in ["", "1:2:3:4:5", "1:2:3:4:5:6:7", "1:2:3:4:5:100", "1:2:3:4:5:+6"] {
+        for bad in [
+            "",
+            "1:2:3:4:5",
+            "1:2:3:4:5:6:7",
+            "1:2:3:4:5:100",
+            "1:2:3:4:5:+6",
+        ] {
             assert!(parse_mac(Span::new(bad)).is_err(), "{bad}");
         }
     }

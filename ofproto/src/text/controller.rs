@@ -28,7 +28,10 @@ pub(crate) fn write_reason(out: &mut impl Write, reason: PacketInReason) -> fmt:
 }
 
 pub(crate) fn write_controller(out: &mut impl Write, controller: &Controller) -> fmt::Result {
-    let short = Controller { max_len: controller.max_len, ..Controller::default() };
+    let short = Controller {
+        max_len: controller.max_len,
+        ..Controller::default()
+    };
     if *controller == short {
         return write!(out, "CONTROLLER:{}", controller.max_len);
     }
@@ -67,7 +70,10 @@ pub(crate) fn parse_controller(mut arguments: Span<'_>) -> Result<Action, TextEr
     let digits = arguments.text().bytes().all(|byte| byte.is_ascii_digit());
     if digits && !arguments.is_empty() {
         let max_len = arguments.u16("a length")?;
-        return Ok(Action::Output { port: Port::CONTROLLER, max_len });
+        return Ok(Action::Output {
+            port: Port::CONTROLLER,
+            max_len,
+        });
     }
     let mut userdata = false;
     while let Some((key, value)) = arguments.next_pair() {
@@ -88,9 +94,15 @@ pub(crate) fn parse_controller(mut arguments: Span<'_>) -> Result<Action, TextEr
             other => return Err(key.error(format!("{other:?} is not an argument of controller"))),
         }
     }
-    let short = Controller { max_len: controller.max_len, ..Controller::default() };
+    let short = Controller {
+        max_len: controller.max_len,
+        ..Controller::default()
+    };
     if controller == short && !userdata {
-        return Ok(Action::Output { port: Port::CONTROLLER, max_len: controller.max_len });
+        return Ok(Action::Output {
+            port: Port::CONTROLLER,
+            max_len: controller.max_len,
+        });
     }
     Ok(Action::Controller(Box::new(controller)))
 }

@@ -20,7 +20,10 @@ struct Items<'a, W> {
 
 impl<'a, W: Write> Items<'a, W> {
     fn new(out: &'a mut W) -> Self {
-        Self { out, started: false }
+        Self {
+            out,
+            started: false,
+        }
     }
 
     fn next(&mut self) -> Result<&mut W, fmt::Error> {
@@ -132,7 +135,11 @@ fn write_ipv6_in(out: &mut impl Write, address: Ipv6Addr, brackets: bool) -> fmt
         out.write_char('[')?;
     }
     address::write_ipv6(out, address.to_bits())?;
-    if brackets { out.write_char(']') } else { Ok(()) }
+    if brackets {
+        out.write_char(']')
+    } else {
+        Ok(())
+    }
 }
 
 pub(crate) fn parse_ct(mut arguments: Span<'_>, depth: u8) -> Result<Ct, TextError> {
@@ -266,6 +273,8 @@ fn split_ports(span: Span<'_>) -> (Span<'_>, Option<Span<'_>>) {
 }
 
 fn unbracket(span: Span<'_>) -> Span<'_> {
-    let inner = span.strip_prefix("[").filter(|rest| rest.text().ends_with(']'));
+    let inner = span
+        .strip_prefix("[")
+        .filter(|rest| rest.text().ends_with(']'));
     inner.map_or(span, |rest| rest.split_at(rest.text().len() - 1).0)
 }

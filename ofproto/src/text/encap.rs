@@ -24,7 +24,11 @@ pub(crate) fn write_encap(out: &mut impl Write, encap: &Encap) -> fmt::Result {
         out.write_char(if index == 0 { '(' } else { ',' })?;
         write_property(out, property)?;
     }
-    out.write_str(if encap.properties.is_empty() { ")" } else { "))" })
+    out.write_str(if encap.properties.is_empty() {
+        ")"
+    } else {
+        "))"
+    })
 }
 
 fn write_property(out: &mut impl Write, property: &EncapProperty) -> fmt::Result {

@@ -12,7 +12,10 @@ pub struct TextError {
 
 impl TextError {
     pub(crate) fn new(at: usize, what: impl Into<Cow<'static, str>>) -> Self {
-        Self { at, what: what.into() }
+        Self {
+            at,
+            what: what.into(),
+        }
     }
 
     /// Byte offset of the offending part from the start of the text.
@@ -41,7 +44,12 @@ impl TextError {
         let rest = text.get(line_start..).unwrap_or("");
         let line = rest.lines().next().unwrap_or("");
         let width = before.get(line_start..).unwrap_or("").chars().count();
-        format!("{line}\n{:width$}^\ncolumn {}: {}", "", width + 1, self.what)
+        format!(
+            "{line}\n{:width$}^\ncolumn {}: {}",
+            "",
+            width + 1,
+            self.what
+        )
     }
 }
 
@@ -68,6 +76,10 @@ mod tests {
         assert_eq!(lines.next(), Some("column 12: bad address"));
         assert_eq!(error.to_string(), "column 12: bad address");
         // Offsets beyond the text (its end) are fine.
-        assert!(TextError::new(500, "x").pointing_into("ab\ncd").starts_with("cd\n"));
+        assert!(
+            TextError::new(500, "x")
+                .pointing_into("ab\ncd")
+                .starts_with("cd\n")
+        );
     }
 }

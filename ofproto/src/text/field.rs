@@ -42,7 +42,10 @@ const FRAGMENTS: [(&str, u128, u128); 7] = [
 /// A number, or a reserved name in any case.
 pub(crate) fn parse_port(span: Span<'_>) -> Result<Port, TextError> {
     let text = span.text();
-    if let Some((port, _)) = PORTS.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)) {
+    if let Some((port, _)) = PORTS
+        .iter()
+        .find(|(_, name)| name.eq_ignore_ascii_case(text))
+    {
         return Ok(*port);
     }
     let unknown = || span.error(format!("{text:?} is not a port"));
@@ -66,7 +69,9 @@ pub(crate) fn write_port(out: &mut impl fmt::Write, port: Port) -> fmt::Result {
 
 /// The name of a field as `NXM_...` where it has one.
 fn wire_name(field: FieldId) -> &'static str {
-    field.header(Form::Nxm).map_or_else(|| field.name(), |header| header.name)
+    field
+        .header(Form::Nxm)
+        .map_or_else(|| field.name(), |header| header.name)
 }
 
 /// `NAME`, `NAME[]`, `NAME[bit]` or `NAME[first..last]`, by main, second or wire name.
@@ -80,7 +85,9 @@ pub(crate) fn parse_subfield(span: Span<'_>) -> Result<Subfield, TextError> {
     if range.is_empty() || range.text() == "[]" {
         return Ok(Subfield::all(field));
     }
-    let inner = range.strip_prefix("[").and_then(|rest| rest.split_once("]"));
+    let inner = range
+        .strip_prefix("[")
+        .and_then(|rest| rest.split_once("]"));
     let Some((inner, tail)) = inner.filter(|(_, tail)| tail.is_empty()) else {
         return Err(range.error("expected [], [BIT] or [FIRST..LAST]"));
     };
@@ -136,11 +143,17 @@ pub(crate) fn parse_value(field: FieldId, span: Span<'_>) -> Result<(u128, u128)
         Format::Ipv6 => address::parse_masked(span, 128, address::parse_ipv6),
         Format::Port => {
             let port = parse_port(span)?;
-            let number = if info.bytes == 2 { u32::from(port.0) } else { port.to_of11() };
+            let number = if info.bytes == 2 {
+                u32::from(port.0)
+            } else {
+                port.to_of11()
+            };
             Ok((number.into(), full))
         }
         Format::Frag => {
-            let known = FRAGMENTS.iter().find(|(name, ..)| span.is_ignore_case(name));
+            let known = FRAGMENTS
+                .iter()
+                .find(|(name, ..)| span.is_ignore_case(name));
             let known = known.map(|(_, value, mask)| (*value, *mask));
             known.ok_or_else(|| span.error("expected no, yes, first, later or not_later"))
         }
@@ -176,9 +189,10 @@ fn parse_flags(
 fn parse_mac_masked(span: Span<'_>) -> Result<(u128, u128), TextError> {
     use crate::matching::FieldValue;
     match span.split_once("/") {
-        Some((value, mask)) => {
-            Ok((address::parse_mac(value)?.to_field(), address::parse_mac(mask)?.to_field()))
-        }
+        Some((value, mask)) => Ok((
+            address::parse_mac(value)?.to_field(),
+            address::parse_mac(mask)?.to_field(),
+        )),
         None => Ok((address::parse_mac(span)?.to_field(), (1 << 48) - 1)),
     }
 }
@@ -189,7 +203,11 @@ fn parse_integer(field: FieldId, span: Span<'_>) -> Result<(u128, u128), TextErr
     let integer = |part: Span<'_>| match super::scan::unsigned(part.text()) {
         Some(value) if value <= info.full_mask() => Ok(value),
         Some(_) => Err(part.error(format!("too large for {}, {} bytes", info.name, info.bytes))),
-        None => Err(part.error(format!("{:?} is not a number for {}", part.text(), info.name))),
+        None => Err(part.error(format!(
+            "{:?} is not a number for {}",
+            part.text(),
+            info.name
+        ))),
     };
     match span.split_once("/") {
         Some((value, mask)) => Ok((integer(value)?, integer(mask)?)),
@@ -233,7 +251,10 @@ fn wide_integer(span: Span<'_>) -> Result<Vec<u8>, TextError> {
     if digits.len() > MOST * 2 {
         return Err(span.error("wider than 124 bytes"));
     }
-    let padded = format!("{digits:0>width$}", width = digits.len().next_multiple_of(2));
+    let padded = format!(
+        "{digits:0>width$}",
+        width = digits.len().next_multiple_of(2)
+    );
     Span::new(&padded).hex_bytes().map_err(|_| bad())
 }
 
@@ -251,7 +272,11 @@ pub(crate) fn write_hex(out: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Result 
 
 /// `0` or `0x...`, the form of `%#x`.
 pub(crate) fn write_hex_number(out: &mut impl fmt::Write, value: u128) -> fmt::Result {
-    if value == 0 { out.write_char('0') } else { write!(out, "{value:#x}") }
+    if value == 0 {
+        out.write_char('0')
+    } else {
+        write!(out, "{value:#x}")
+    }
 }
 
 /// Value and mask in the form of the field; no mask is written for an exact one.
@@ -324,7 +349,10 @@ pub(crate) fn write_packet_type(out: &mut impl fmt::Write, value: u32, mask: u32
         return out.write_str("eth");
     }
     out.write_str("packet_type=(")?;
-    let halves = [(value >> 16, mask >> 16, ","), (value & 0xffff, mask & 0xffff, ")")];
+    let halves = [
+        (value >> 16, mask >> 16, ","),
+        (value & 0xffff, mask & 0xffff, ")"),
+    ];
     for (half, bits, after) in halves {
         match bits {
             0 => out.write_char('*')?,

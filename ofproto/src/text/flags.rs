@@ -28,7 +28,11 @@ pub(crate) const TCP: Flags = Flags {
     allowed: 0xfff,
 };
 
-pub(crate) const TUNNEL: Flags = Flags { kind: "tunnel", names: &["oam"], allowed: 1 };
+pub(crate) const TUNNEL: Flags = Flags {
+    kind: "tunnel",
+    names: &["oam"],
+    allowed: 1,
+};
 
 impl Flags {
     /// `a|b`, `0` when empty, bits without a name as one number at the end.
@@ -79,7 +83,9 @@ impl Flags {
 
     fn bits(&self) -> impl Iterator<Item = (&'static str, u32)> {
         let numbered = self.names.iter().zip(0u32..);
-        numbered.filter(|(name, _)| !name.is_empty()).map(|(name, place)| (*name, 1 << place))
+        numbered
+            .filter(|(name, _)| !name.is_empty())
+            .map(|(name, place)| (*name, 1 << place))
     }
 
     /// Value and mask. Without signs the mask is all ones.

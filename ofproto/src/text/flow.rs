@@ -44,7 +44,10 @@ pub(crate) fn write_flow_mod(
         write!(out, " table:{}", flow.table)?;
     }
     out.write_char(' ')?;
-    let any = flow.match_.iter().all(|field| field.field == crate::matching::FieldId::COOKIE)
+    let any = flow
+        .match_
+        .iter()
+        .all(|field| field.field == crate::matching::FieldId::COOKIE)
         && flow.match_.tun_metadata().is_empty()
         && flow.priority == DEFAULT_PRIORITY;
     match raw {
@@ -58,7 +61,11 @@ pub(crate) fn write_flow_mod(
         write!(out, "cookie:{:#x} ", flow.cookie)?;
     }
     if flow.cookie_mask != 0 {
-        write!(out, "cookie:{:#x}/{:#x} ", flow.cookie_value, flow.cookie_mask)?;
+        write!(
+            out,
+            "cookie:{:#x}/{:#x} ",
+            flow.cookie_value, flow.cookie_mask
+        )?;
     }
     if flow.idle_timeout != 0 {
         write!(out, "idle:{} ", flow.idle_timeout)?;
@@ -122,7 +129,11 @@ fn write_flow_line(out: &mut String, flow: &FlowMod) -> fmt::Result {
         write!(out, "cookie={:#x},", flow.cookie)?;
     }
     if flow.cookie_mask != 0 {
-        write!(out, "cookie={:#x}/{:#x},", flow.cookie_value, flow.cookie_mask)?;
+        write!(
+            out,
+            "cookie={:#x}/{:#x},",
+            flow.cookie_value, flow.cookie_mask
+        )?;
     }
     if !deletes {
         if flow.idle_timeout != 0 {
@@ -143,7 +154,11 @@ fn write_flow_line(out: &mut String, flow: &FlowMod) -> fmt::Result {
         out.write_char(',')?;
     }
     let ordered = !deletes || strict.contains(&flow.command);
-    let priority = if ordered { flow.priority } else { DEFAULT_PRIORITY };
+    let priority = if ordered {
+        flow.priority
+    } else {
+        DEFAULT_PRIORITY
+    };
     let before = out.len();
     write_match(out, &flow.match_, priority)?;
     if deletes {
@@ -189,7 +204,10 @@ pub(crate) fn write_flow_stats(out: &mut dyn Write, flow: &FlowStats) -> fmt::Re
     if let Some(age) = flow.idle_age {
         write!(out, "idle_age={age}, ")?;
     }
-    if let Some(age) = flow.hard_age.filter(|age| u32::from(*age) != flow.duration.0) {
+    if let Some(age) = flow
+        .hard_age
+        .filter(|age| u32::from(*age) != flow.duration.0)
+    {
         write!(out, "hard_age={age}, ")?;
     }
     write_match(out, &flow.match_, flow.priority)?;
@@ -235,7 +253,10 @@ impl FromStr for FlowMod {
     /// in table 0, and a modify or delete concerns every table. The form is the Nicira one.
     fn from_str(text: &str) -> Result<Self, TextError> {
         let line = Span::new(text).trim();
-        let end = line.text().find([',', ' ', '\t']).unwrap_or(line.text().len());
+        let end = line
+            .text()
+            .find([',', ' ', '\t'])
+            .unwrap_or(line.text().len());
         let (word, rest) = line.split_at(end);
         let command = match word.text() {
             "add" => FlowModCommand::ADD,
@@ -305,7 +326,9 @@ fn check_actions(
 
 /// What stands before `actions=` (or `action=`) and after it.
 fn split_actions(line: Span<'_>) -> (Span<'_>, Option<Span<'_>>) {
-    let Some(at) = line.text().find("action") else { return (line, None) };
+    let Some(at) = line.text().find("action") else {
+        return (line, None);
+    };
     let (head, tail) = line.split_at(at);
     match tail.split_once("=") {
         Some((_, actions)) => (head, Some(actions)),
@@ -314,11 +337,7 @@ fn split_actions(line: Span<'_>) -> (Span<'_>, Option<Span<'_>>) {
 }
 
 /// Whether `key` was a property of the flow, now set.
-fn parse_property(
-    flow: &mut FlowMod,
-    key: Span<'_>,
-    value: Span<'_>,
-) -> Result<bool, TextError> {
+fn parse_property(flow: &mut FlowMod, key: Span<'_>, value: Span<'_>) -> Result<bool, TextError> {
     let deletes = [FlowModCommand::DELETE, FlowModCommand::DELETE_STRICT].contains(&flow.command);
     match key.text() {
         "table" => flow.table = value.u8("a table")?,
@@ -334,7 +353,12 @@ fn parse_property(
         }
         "out_port" if deletes => flow.out_port = parse_port(value)?,
         "cookie" => parse_cookie(flow, value)?,
-        "duration" | "n_packets" | "n_bytes" | "idle_age" | "hard_age" | "no_readonly_table"
+        "duration"
+        | "n_packets"
+        | "n_bytes"
+        | "idle_age"
+        | "hard_age"
+        | "no_readonly_table"
         | "allow_hidden_fields" => {}
         "priority" | "idle_timeout" | "hard_timeout" | "send_flow_rem" | "check_overlap"
         | "out_port" => {
@@ -410,6 +434,9 @@ mod tests {
         let line = " cookie=0x7, duration=1.5s, table=3, n_packets=0, n_bytes=0, idle_age=1, \
                     priority=5,udp,tp_dst=53 actions=output:2";
         let flow: FlowMod = line.parse().unwrap();
-        assert_eq!(flow_line(&flow), "table=3,cookie=0x7,priority=5,udp,tp_dst=53,actions=output:2");
+        assert_eq!(
+            flow_line(&flow),
+            "table=3,cookie=0x7,priority=5,udp,tp_dst=53,actions=output:2"
+        );
     }
 }

@@ -25,8 +25,10 @@ const MULTIPATH: [(MultipathAlgorithm, &str); 4] = [
     (MultipathAlgorithm::ITER_HASH, "iter_hash"),
 ];
 
-const BUNDLE: [(BundleAlgorithm, &str); 2] =
-    [(BundleAlgorithm::ACTIVE_BACKUP, "active_backup"), (BundleAlgorithm::HRW, "hrw")];
+const BUNDLE: [(BundleAlgorithm, &str); 2] = [
+    (BundleAlgorithm::ACTIVE_BACKUP, "active_backup"),
+    (BundleAlgorithm::HRW, "hrw"),
+];
 
 fn name_of<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
     let known = table.iter().find(|(known, _)| known == value);
@@ -58,7 +60,11 @@ pub(crate) fn write_bundle(out: &mut impl Write, bundle: &Bundle) -> fmt::Result
     write!(
         out,
         "{}({},{},{},ofport,",
-        if bundle.dst.is_some() { "bundle_load" } else { "bundle" },
+        if bundle.dst.is_some() {
+            "bundle_load"
+        } else {
+            "bundle"
+        },
         name_of(&FIELDS, &bundle.fields),
         bundle.basis,
         name_of(&BUNDLE, &bundle.algorithm),
@@ -81,28 +87,48 @@ const BETWEEN: &[char] = &[',', ' '];
 
 pub(crate) fn parse_multipath(arguments: Span<'_>) -> Result<Multipath, TextError> {
     let mut words = arguments.words(BETWEEN);
-    let mut word = || words.next().ok_or_else(|| missing(arguments, "multipath", 6));
+    let mut word = || {
+        words
+            .next()
+            .ok_or_else(|| missing(arguments, "multipath", 6))
+    };
     let fields = by_name(&FIELDS, word()?, "a set of hash fields")?;
     let basis = word()?.u16("a hash basis")?;
     let algorithm = by_name(&MULTIPATH, word()?, "a multipath algorithm")?;
     let links = word()?;
     let n_links = links.number("a number of links", 65_536)?;
-    let max_link = n_links.checked_sub(1).and_then(|last| u16::try_from(last).ok());
+    let max_link = n_links
+        .checked_sub(1)
+        .and_then(|last| u16::try_from(last).ok());
     let max_link = max_link.ok_or_else(|| links.error("the number of links is 1 to 65536"))?;
     let arg = word()?.u32("an argument")?;
     let place = word()?;
     let dst = parse_subfield(place)?;
     if dst.n_bits < 16 && n_links > 1 << dst.n_bits {
-        return Err(place.error(format!("{} bits hold fewer than {n_links} links", dst.n_bits)));
+        return Err(place.error(format!(
+            "{} bits hold fewer than {n_links} links",
+            dst.n_bits
+        )));
     }
-    Ok(Multipath { fields, basis, algorithm, max_link, arg, dst })
+    Ok(Multipath {
+        fields,
+        basis,
+        algorithm,
+        max_link,
+        arg,
+        dst,
+    })
 }
 
 pub(crate) fn parse_bundle(arguments: Span<'_>, load: bool) -> Result<Bundle, TextError> {
     // Square brackets are separators among the members, but part of a destination.
     let (head, members) = split_members(arguments);
     let mut head_words = head.words(BETWEEN);
-    let mut word = || head_words.next().ok_or_else(|| missing(arguments, "bundle", 5));
+    let mut word = || {
+        head_words
+            .next()
+            .ok_or_else(|| missing(arguments, "bundle", 5))
+    };
     let fields = by_name(&FIELDS, word()?, "a set of hash fields")?;
     let basis = word()?.u16("a hash basis")?;
     let algorithm = by_name(&BUNDLE, word()?, "a bundle algorithm")?;
@@ -110,7 +136,11 @@ pub(crate) fn parse_bundle(arguments: Span<'_>, load: bool) -> Result<Bundle, Te
     if !kind.is_ignore_case("ofport") {
         return Err(kind.error(format!("{:?} is not ofport", kind.text())));
     }
-    let dst = if load { Some(parse_subfield(word()?)?) } else { None };
+    let dst = if load {
+        Some(parse_subfield(word()?)?)
+    } else {
+        None
+    };
     if let Some(extra) = head_words.next() {
         return Err(extra.error(format!("expected members:, found {:?}", extra.text())));
     }
@@ -119,7 +149,13 @@ pub(crate) fn parse_bundle(arguments: Span<'_>, load: bool) -> Result<Bundle, Te
     };
     let ports = members.words(&[',', ' ', '[', ']']).map(parse_port);
     let members = ports.collect::<Result<_, _>>()?;
-    Ok(Bundle { algorithm, fields, basis, members, dst })
+    Ok(Bundle {
+        algorithm,
+        fields,
+        basis,
+        members,
+        dst,
+    })
 }
 
 /// What stands before and after `members:` (or its older name).

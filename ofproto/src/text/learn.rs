@@ -150,7 +150,11 @@ fn parse_short_subfield(span: Span<'_>) -> Result<Subfield, TextError> {
 fn parse_match(key: Span<'_>, value: Span<'_>) -> Result<LearnSpec, TextError> {
     let dst = parse_short_subfield(key)?;
     let n_bits = dst.n_bits;
-    let spec = |src| LearnSpec { n_bits, src, dst: LearnDst::Match(dst) };
+    let spec = |src| LearnSpec {
+        n_bits,
+        src,
+        dst: LearnDst::Match(dst),
+    };
     if value.is_empty() {
         return Ok(spec(LearnSrc::Field(dst)));
     }
@@ -181,13 +185,21 @@ fn parse_load(value: Span<'_>) -> Result<LearnSpec, TextError> {
         let dst = parse_short_subfield(dst)?;
         let number = number_for(src, dst.n_bits)?;
         let (n_bits, src) = (dst.n_bits, immediate(number, dst.n_bits));
-        return Ok(LearnSpec { n_bits, src, dst: LearnDst::Load(dst) });
+        return Ok(LearnSpec {
+            n_bits,
+            src,
+            dst: LearnDst::Load(dst),
+        });
     }
     let (from, to) = (parse_subfield(src)?, parse_subfield(dst)?);
     if from.n_bits != to.n_bits {
         return Err(value.error(format!("{} bits into {}", from.n_bits, to.n_bits)));
     }
-    Ok(LearnSpec { n_bits: to.n_bits, src: LearnSrc::Field(from), dst: LearnDst::Load(to) })
+    Ok(LearnSpec {
+        n_bits: to.n_bits,
+        src: LearnSrc::Field(from),
+        dst: LearnDst::Load(to),
+    })
 }
 
 fn number_for(span: Span<'_>, n_bits: u16) -> Result<u128, TextError> {
@@ -203,6 +215,10 @@ fn immediate(number: u128, n_bits: u16) -> LearnSrc {
     let bytes = usize::from(n_bits).div_ceil(8);
     let number = number.to_be_bytes();
     let mut wide = vec![0; bytes.saturating_sub(number.len())];
-    wide.extend_from_slice(number.get(number.len().saturating_sub(bytes)..).unwrap_or(&[]));
+    wide.extend_from_slice(
+        number
+            .get(number.len().saturating_sub(bytes)..)
+            .unwrap_or(&[]),
+    );
     LearnSrc::Imm(wide.into())
 }

@@ -10,9 +10,7 @@ use crate::matching::{FieldId, Match};
 
 use super::error::TextError;
 use super::field::{parse_subfield, parse_tun_metadata, parse_value};
-use super::match_print::{
-    ETH_ARP, ETH_IPV4, ETH_IPV6, ETH_MPLS, ETH_MPLS_MCAST, ETH_RARP,
-};
+use super::match_print::{ETH_ARP, ETH_IPV4, ETH_IPV6, ETH_MPLS, ETH_MPLS_MCAST, ETH_RARP};
 use super::scan::Span;
 
 /// Word, Ethernet type, IP protocol.
@@ -80,7 +78,9 @@ impl MatchBuilder {
             self.take_part(key, value)?;
             return Ok(true);
         }
-        let Some(field) = FieldId::from_name(key.text()) else { return Ok(false) };
+        let Some(field) = FieldId::from_name(key.text()) else {
+            return Ok(false);
+        };
         if field == FieldId::COOKIE {
             return Ok(false);
         }
@@ -115,10 +115,12 @@ impl MatchBuilder {
     fn take_part(&mut self, key: Span<'_>, value: Span<'_>) -> Result<(), TextError> {
         let part = parse_subfield(key)?;
         let number = super::scan::unsigned(value.text());
-        let number = number
-            .ok_or_else(|| value.error(format!("{:?} is not a number", value.text())))?;
+        let number =
+            number.ok_or_else(|| value.error(format!("{:?} is not a number", value.text())))?;
         let width = u32::from(part.n_bits);
-        let ones = u128::MAX.checked_shr(128u32.saturating_sub(width)).unwrap_or(u128::MAX);
+        let ones = u128::MAX
+            .checked_shr(128u32.saturating_sub(width))
+            .unwrap_or(u128::MAX);
         if number > ones || part.n_bits > 128 {
             return Err(value.error(format!("{number:#x} does not fit into {width} bits")));
         }
@@ -138,7 +140,12 @@ impl MatchBuilder {
     ) -> Result<(), TextError> {
         let result = self.matching.set(field, value & mask, mask);
         result.map_err(|error| {
-            span.error(format!("{} for {} ({})", reason(&error), field.name(), error.code))
+            span.error(format!(
+                "{} for {} ({})",
+                reason(&error),
+                field.name(),
+                error.code
+            ))
         })
     }
 
@@ -185,11 +192,19 @@ impl MatchBuilder {
 
     /// Moves what is set under any of `names` to the one at `index`, if it fits there.
     fn move_to(&mut self, index: usize, names: &[FieldId]) {
-        let Some(target) = names.get(index).copied() else { return };
+        let Some(target) = names.get(index).copied() else {
+            return;
+        };
         for name in names.iter().copied().filter(|name| *name != target) {
-            let Some((value, mask)) = self.matching.get(name) else { continue };
+            let Some((value, mask)) = self.matching.get(name) else {
+                continue;
+            };
             let full = mask == name.info().full_mask();
-            let mask = if full { target.info().full_mask() } else { mask };
+            let mask = if full {
+                target.info().full_mask()
+            } else {
+                mask
+            };
             if self.matching.set(target, value, mask).is_ok() {
                 self.matching.remove(name);
             }

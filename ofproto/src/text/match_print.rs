@@ -28,11 +28,7 @@ impl fmt::Display for Match {
 }
 
 /// Writes the match with its priority unless that is the default one.
-pub(crate) fn write_match(
-    out: &mut dyn Write,
-    matching: &Match,
-    priority: u16,
-) -> fmt::Result {
+pub(crate) fn write_match(out: &mut dyn Write, matching: &Match, priority: u16) -> fmt::Result {
     write_match_with_inner_vlan(out, matching, priority, None)
 }
 
@@ -43,7 +39,11 @@ pub(crate) fn write_match_with_inner_vlan(
     priority: u16,
     inner_vlan: Option<u16>,
 ) -> fmt::Result {
-    let mut printer = Printer { out, matching, started: false };
+    let mut printer = Printer {
+        out,
+        matching,
+        started: false,
+    };
     if priority != DEFAULT_PRIORITY {
         printer.named("priority")?;
         write!(printer.out, "{priority}")?;
@@ -92,14 +92,18 @@ impl Printer<'_> {
 
     /// In the field's own form.
     fn plain(&mut self, field: FieldId, name: &str) -> fmt::Result {
-        let Some((value, mask)) = self.matching.get(field) else { return Ok(()) };
+        let Some((value, mask)) = self.matching.get(field) else {
+            return Ok(());
+        };
         self.named(name)?;
         write_value(&mut self.out, field, value, mask)
     }
 
     /// `%#x`, with the mask after a slash.
     fn hex(&mut self, field: FieldId, name: &str) -> fmt::Result {
-        let Some((value, mask)) = self.matching.get(field) else { return Ok(()) };
+        let Some((value, mask)) = self.matching.get(field) else {
+            return Ok(());
+        };
         self.named(name)?;
         write_hex_number(&mut self.out, value)?;
         if mask != field.info().full_mask() {
@@ -111,7 +115,9 @@ impl Printer<'_> {
 
     /// Decimal, or `0x` value and mask of at least `width` digits.
     fn number(&mut self, field: FieldId, name: &str, width: usize) -> fmt::Result {
-        let Some((value, mask)) = self.matching.get(field) else { return Ok(()) };
+        let Some((value, mask)) = self.matching.get(field) else {
+            return Ok(());
+        };
         self.named(name)?;
         if mask == field.info().full_mask() {
             write!(self.out, "{value}")
@@ -121,7 +127,9 @@ impl Printer<'_> {
     }
 
     fn mac(&mut self, field: FieldId, name: &str) -> fmt::Result {
-        let Some((value, mask)) = self.matching.get(field) else { return Ok(()) };
+        let Some((value, mask)) = self.matching.get(field) else {
+            return Ok(());
+        };
         self.named(name)?;
         write_mac_masked(&mut self.out, value, mask)
     }
@@ -135,7 +143,11 @@ impl Printer<'_> {
         if let Some((value, mask)) = self.matching.get(FieldId::CT_STATE) {
             self.named("ct_state")?;
             let narrow = |wide: u128| u32::try_from(wide).unwrap_or(u32::MAX);
-            let full = if mask == u128::from(u32::MAX) { u32::MAX } else { 0xff };
+            let full = if mask == u128::from(u32::MAX) {
+                u32::MAX
+            } else {
+                0xff
+            };
             flags::CT_STATE.write_masked(&mut self.out, narrow(value), narrow(mask), full)?;
         }
         self.number(FieldId::CT_ZONE, "ct_zone", 1)?;
@@ -194,7 +206,10 @@ impl Printer<'_> {
         if !word.is_empty() {
             self.word(word)?;
         }
-        Ok(PacketKind { eth_type_said: !word.is_empty(), ip_proto_said })
+        Ok(PacketKind {
+            eth_type_said: !word.is_empty(),
+            ip_proto_said,
+        })
     }
 
     /// Registers, tunnel, metadata, port.
@@ -238,13 +253,17 @@ impl Printer<'_> {
 
     /// Only the value, in hexadecimal: the mask of these fields is not printed.
     fn hex_value(&mut self, field: FieldId, name: &str) -> fmt::Result {
-        let Some((value, _)) = self.matching.get(field) else { return Ok(()) };
+        let Some((value, _)) = self.matching.get(field) else {
+            return Ok(());
+        };
         self.named(name)?;
         write_hex_number(&mut self.out, value)
     }
 
     fn decimal_value(&mut self, field: FieldId, name: &str) -> fmt::Result {
-        let Some((value, _)) = self.matching.get(field) else { return Ok(()) };
+        let Some((value, _)) = self.matching.get(field) else {
+            return Ok(());
+        };
         self.named(name)?;
         write!(self.out, "{value}")
     }
@@ -344,7 +363,9 @@ impl Printer<'_> {
 
     /// `0x0` for zero, unlike `hex`.
     fn padless_hex(&mut self, field: FieldId, name: &str) -> fmt::Result {
-        let Some((value, mask)) = self.matching.get(field) else { return Ok(()) };
+        let Some((value, mask)) = self.matching.get(field) else {
+            return Ok(());
+        };
         self.named(name)?;
         write!(self.out, "{value:#x}")?;
         if mask != field.info().full_mask() {

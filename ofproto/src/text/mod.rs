@@ -46,6 +46,7 @@ mod hexdump;
 mod learn;
 mod match_parse;
 mod match_print;
+mod message;
 mod nxm;
 mod packet;
 mod sample;
@@ -53,4 +54,5 @@ mod scan;
 
 pub use error::TextError;
 pub use flow::{flow_line, parse_flow_mod};
+pub use message::{Verbosity, print_message};
 pub use nxm::{nxm_from_str, nxm_to_string};

@@ -69,8 +69,12 @@ fn one_entry(reader: &mut Reader<'_>) -> Option<String> {
 /// The field's name in the family the header belongs to.
 fn wire_name(field: FieldId, class: u16, number: u8) -> &'static str {
     let headers = field.info().headers;
-    let found = headers.iter().find(|spec| spec.class.code().0 == class && spec.number == number);
-    found.or_else(|| field.header(Form::Nxm)).map_or_else(|| field.name(), |spec| spec.name)
+    let found = headers
+        .iter()
+        .find(|spec| spec.class.code().0 == class && spec.number == number);
+    found
+        .or_else(|| field.header(Form::Nxm))
+        .map_or_else(|| field.name(), |spec| spec.name)
 }
 
 /// Reads what [`nxm_to_string`] writes, and headers given as 8 or 16 hexadecimal digits.
@@ -130,7 +134,11 @@ fn header_from(
         None => (text, false),
     };
     if wild != masked {
-        let what = if wild { "expected VALUE/MASK" } else { "a mask needs a name ending in _W" };
+        let what = if wild {
+            "expected VALUE/MASK"
+        } else {
+            "a mask needs a name ending in _W"
+        };
         return Err(digits.error(what));
     }
     let spec = FieldId::from_header_name(plain)

@@ -27,7 +27,12 @@ const SCTP: u8 = 132;
 
 /// Writes the summary and a newline.
 pub(crate) fn write_packet(out: &mut dyn Write, frame: &[u8]) -> fmt::Result {
-    let mut packet = Packet { rest: frame, matching: Match::new(), inner_vlan: None, checksum: None };
+    let mut packet = Packet {
+        rest: frame,
+        matching: Match::new(),
+        inner_vlan: None,
+        checksum: None,
+    };
     packet.ethernet();
     write_match_with_inner_vlan(out, &packet.matching, DEFAULT_PRIORITY, packet.inner_vlan)?;
     if let Some((name, value)) = packet.checksum {
@@ -98,7 +103,9 @@ impl<'a> Packet<'a> {
     }
 
     fn ethertype(&mut self) -> u16 {
-        let Some(bytes) = self.take::<2>() else { return NO_ETHERTYPE };
+        let Some(bytes) = self.take::<2>() else {
+            return NO_ETHERTYPE;
+        };
         let value = u16::from_be_bytes(*bytes);
         if value >= MIN_ETHERTYPE {
             return value;
@@ -108,14 +115,20 @@ impl<'a> Packet<'a> {
             Some(&[0xaa, 0xaa, 0x03, 0, 0, 0, high, low]) => {
                 self.rest = self.rest.get(8..).unwrap_or(&[]);
                 let inner = u16::from_be_bytes([high, low]);
-                if inner >= MIN_ETHERTYPE { inner } else { NO_ETHERTYPE }
+                if inner >= MIN_ETHERTYPE {
+                    inner
+                } else {
+                    NO_ETHERTYPE
+                }
             }
             _ => NO_ETHERTYPE,
         }
     }
 
     fn mpls(&mut self) {
-        let word = self.take::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        let word = self
+            .take::<4>()
+            .map_or(0, |bytes| u32::from_be_bytes(*bytes));
         self.set(FieldId::MPLS_LABEL, word >> 12);
         self.set(FieldId::MPLS_TC, word >> 9 & 7);
         self.set(FieldId::MPLS_TTL, word & 0xff);
@@ -137,10 +150,18 @@ impl<'a> Packet<'a> {
         else {
             return;
         };
-        let Some((sha, rest)) = rest.split_first_chunk::<6>() else { return };
-        let Some((spa, rest)) = rest.split_first_chunk::<4>() else { return };
-        let Some((tha, rest)) = rest.split_first_chunk::<6>() else { return };
-        let Some((tpa, _)) = rest.split_first_chunk::<4>() else { return };
+        let Some((sha, rest)) = rest.split_first_chunk::<6>() else {
+            return;
+        };
+        let Some((spa, rest)) = rest.split_first_chunk::<4>() else {
+            return;
+        };
+        let Some((tha, rest)) = rest.split_first_chunk::<6>() else {
+            return;
+        };
+        let Some((tpa, _)) = rest.split_first_chunk::<4>() else {
+            return;
+        };
         if op_high == 0 {
             self.set(FieldId::ARP_OP, op_low);
         }
@@ -162,7 +183,9 @@ impl<'a> Packet<'a> {
         self.ip(0, 0, 0, 0);
         self.set(FieldId::IP_SRC, 0u8);
         self.set(FieldId::IP_DST, 0u8);
-        let Some(header) = self.rest.first_chunk::<20>() else { return };
+        let Some(header) = self.rest.first_chunk::<20>() else {
+            return;
+        };
         let &[
             version,
             tos,
@@ -187,7 +210,9 @@ impl<'a> Packet<'a> {
         ] = header;
         let length = usize::from(version & 0xf) * 4;
         let total = usize::from(u16::from_be_bytes([total_high, total_low]));
-        let Some(payload) = self.rest.get(length..total) else { return };
+        let Some(payload) = self.rest.get(length..total) else {
+            return;
+        };
         if version >> 4 != 4 || length < 20 {
             return;
         }
@@ -212,12 +237,20 @@ impl<'a> Packet<'a> {
         self.set(FieldId::IPV6_SRC, 0u8);
         self.set(FieldId::IPV6_DST, 0u8);
         self.set(FieldId::IPV6_LABEL, 0u8);
-        let Some((head, rest)) = self.rest.split_first_chunk::<8>() else { return };
-        let Some((src, rest)) = rest.split_first_chunk::<16>() else { return };
-        let Some((dst, rest)) = rest.split_first_chunk::<16>() else { return };
+        let Some((head, rest)) = self.rest.split_first_chunk::<8>() else {
+            return;
+        };
+        let Some((src, rest)) = rest.split_first_chunk::<16>() else {
+            return;
+        };
+        let Some((dst, rest)) = rest.split_first_chunk::<16>() else {
+            return;
+        };
         let &[v, w, x, y, length_high, length_low, next, hops] = head;
         let length = usize::from(u16::from_be_bytes([length_high, length_low]));
-        let Some(payload) = rest.get(..length).filter(|_| v >> 4 == 6) else { return };
+        let Some(payload) = rest.get(..length).filter(|_| v >> 4 == 6) else {
+            return;
+        };
         let word = u32::from_be_bytes([v, w, x, y]);
         let [_, class, ..] = (word >> 4).to_be_bytes();
         self.set(FieldId::IPV6_SRC, u128::from_be_bytes(*src));
@@ -242,8 +275,14 @@ impl<'a> Packet<'a> {
                         return (next, fragment);
                     };
                     let units = usize::from(length);
-                    let bytes = if next == 51 { (units + 2) * 4 } else { (units + 1) * 8 };
-                    let Some(rest) = self.rest.get(bytes..) else { return (next, fragment) };
+                    let bytes = if next == 51 {
+                        (units + 2) * 4
+                    } else {
+                        (units + 1) * 8
+                    };
+                    let Some(rest) = self.rest.get(bytes..) else {
+                        return (next, fragment);
+                    };
                     self.rest = rest;
                     next = kind;
                 }
@@ -318,10 +357,16 @@ impl<'a> Packet<'a> {
         for field in [FieldId::ND_TARGET, FieldId::ND_SLL, FieldId::ND_TLL] {
             self.set(field, 0u8);
         }
-        let Some(target) = self.take::<16>() else { return };
+        let Some(target) = self.take::<16>() else {
+            return;
+        };
         self.set(FieldId::ND_TARGET, u128::from_be_bytes(*target));
         while let Some(&[kind, units, a, b, c, d, e, f]) = self.rest.first_chunk::<8>() {
-            let Some(rest) = self.rest.get(usize::from(units) * 8..).filter(|_| units > 0) else {
+            let Some(rest) = self
+                .rest
+                .get(usize::from(units) * 8..)
+                .filter(|_| units > 0)
+            else {
                 return;
             };
             match (kind, units) {
@@ -343,6 +388,11 @@ fn be16(bytes: [u8; 2]) -> u32 {
 }
 
 fn ports<const N: usize>(header: &[u8; N]) -> [u16; 2] {
-    let word = |at: usize| header.get(at..at + 2).and_then(|b| b.first_chunk()).copied();
+    let word = |at: usize| {
+        header
+            .get(at..at + 2)
+            .and_then(|b| b.first_chunk())
+            .copied()
+    };
     [0, 2].map(|at| word(at).map_or(0, u16::from_be_bytes))
 }

@@ -15,7 +15,10 @@ pub(crate) fn write_sample(out: &mut impl Write, sample: &Sample) -> fmt::Result
         "sample(probability={},collector_set_id={}",
         sample.probability, sample.collector_set_id
     )?;
-    let ids = [("obs_domain_id", sample.obs_domain_id), ("obs_point_id", sample.obs_point_id)];
+    let ids = [
+        ("obs_domain_id", sample.obs_domain_id),
+        ("obs_point_id", sample.obs_point_id),
+    ];
     for (name, id) in ids {
         write!(out, ",{name}=")?;
         match id {

@@ -35,7 +35,16 @@ impl<'a> Span<'a> {
     pub fn split_at(self, mid: usize) -> (Self, Self) {
         let (head, tail) = self.text.split_at_checked(mid).unwrap_or((self.text, ""));
         let tail_at = self.at + head.len();
-        (Self { text: head, at: self.at }, Self { text: tail, at: tail_at })
+        (
+            Self {
+                text: head,
+                at: self.at,
+            },
+            Self {
+                text: tail,
+                at: tail_at,
+            },
+        )
     }
 
     /// The parts before and after the first `separator`.
@@ -46,7 +55,9 @@ impl<'a> Span<'a> {
     }
 
     pub fn strip_prefix(self, prefix: &str) -> Option<Self> {
-        self.text.starts_with(prefix).then(|| self.split_at(prefix.len()).1)
+        self.text
+            .starts_with(prefix)
+            .then(|| self.split_at(prefix.len()).1)
     }
 
     pub fn trim(self) -> Self {
@@ -136,7 +147,10 @@ impl<'a> Span<'a> {
     /// one.
     pub fn next_pair(&mut self) -> Option<(Self, Self)> {
         const BETWEEN: &[char] = &[',', ' ', '\t', '\r', '\n'];
-        let start = self.text.find(|c| !BETWEEN.contains(&c)).unwrap_or(self.text.len());
+        let start = self
+            .text
+            .find(|c| !BETWEEN.contains(&c))
+            .unwrap_or(self.text.len());
         let rest = self.split_at(start).1;
         if rest.is_empty() {
             *self = rest;
@@ -150,7 +164,11 @@ impl<'a> Span<'a> {
             "(" => {
                 let inner = value_len(rest.text, &[')']);
                 let tail = rest.text.get(inner..).unwrap_or("");
-                if tail.starts_with(")->") { inner + value_len(tail, BETWEEN) } else { inner }
+                if tail.starts_with(")->") {
+                    inner + value_len(tail, BETWEEN)
+                } else {
+                    inner
+                }
             }
             _ => {
                 *self = rest;
@@ -158,7 +176,9 @@ impl<'a> Span<'a> {
             }
         };
         let (value, rest) = rest.split_at(length);
-        *self = rest.split_at(rest.text.chars().next().map_or(0, char::len_utf8)).1;
+        *self = rest
+            .split_at(rest.text.chars().next().map_or(0, char::len_utf8))
+            .1;
         Some((key, value))
     }
 }

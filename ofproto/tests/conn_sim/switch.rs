@@ -90,7 +90,8 @@ impl Switch {
     }
 
     fn reply(&mut self, kind: u8, xid: u32, body: &[u8]) {
-        self.replies.push_back(message(self.version, kind, xid, body));
+        self.replies
+            .push_back(message(self.version, kind, xid, body));
     }
 
     fn error(&mut self, ty: u16, code: u16, whole: &[u8]) {

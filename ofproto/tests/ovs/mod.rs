@@ -31,9 +31,15 @@ impl Ovs {
     pub fn start() -> Self {
         let schema = SCHEMAS.iter().find(|path| Path::new(path).exists());
         let schema = schema.expect("no vswitch.ovsschema: install the package openvswitch-switch");
-        let mut ovs = Self { dir: tempfile::tempdir().unwrap(), daemons: Vec::new() };
+        let mut ovs = Self {
+            dir: tempfile::tempdir().unwrap(),
+            daemons: Vec::new(),
+        };
         let db = ovs.path("conf.db");
-        run(Command::new("ovsdb-tool").arg("create").arg(&db).arg(schema));
+        run(Command::new("ovsdb-tool")
+            .arg("create")
+            .arg(&db)
+            .arg(schema));
         let socket = ovs.path("db.sock");
         let server = ovs
             .command("ovsdb-server")
@@ -41,7 +47,8 @@ impl Ovs {
             .arg(format!("--remote=punix:{}", socket.display()))
             .arg(format!("--unixctl={}", ovs.path("db.ctl").display()))
             .spawn();
-        ovs.daemons.push(server.expect("ovsdb-server: install openvswitch-switch"));
+        ovs.daemons
+            .push(server.expect("ovsdb-server: install openvswitch-switch"));
         wait_for(&socket);
         let switch = ovs
             .command("ovs-vswitchd")
@@ -50,11 +57,20 @@ impl Ovs {
             .arg("--enable-dummy")
             .arg("--disable-system")
             .spawn();
-        ovs.daemons.push(switch.expect("ovs-vswitchd: install openvswitch-switch"));
+        ovs.daemons
+            .push(switch.expect("ovs-vswitchd: install openvswitch-switch"));
         run(ovs
             .command("ovs-vsctl")
             .arg(format!("--db=unix:{}", socket.display()))
-            .args(["--timeout=30", "add-br", "br0", "--", "set", "bridge", "br0"])
+            .args([
+                "--timeout=30",
+                "add-br",
+                "br0",
+                "--",
+                "set",
+                "bridge",
+                "br0",
+            ])
             .args(["datapath_type=dummy", "fail_mode=secure"]));
         wait_for(&ovs.management());
         ovs
@@ -85,13 +101,23 @@ impl Ovs {
 
 /// Runs a program to its end and returns what it printed; anything but success fails the test.
 pub fn run(command: &mut Command) -> String {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let output = command.output();
     let output = output.unwrap_or_else(|error| {
-        panic!("{:?}: {error}: install openvswitch-switch", command.get_program())
+        panic!(
+            "{:?}: {error}: install openvswitch-switch",
+            command.get_program()
+        )
     });
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{stderr}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{stderr}",
+        output.status
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -99,7 +125,11 @@ fn wait_for(path: &Path) {
     let start = Instant::now();
     while !path.exists() {
         let waited = start.elapsed();
-        assert!(waited < Duration::from_secs(30), "{} does not appear", path.display());
+        assert!(
+            waited < Duration::from_secs(30),
+            "{} does not appear",
+            path.display()
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
