@@ -190,6 +190,16 @@ mod tests {
         require(&mut *open(&url).unwrap()).unwrap();
     }
 
+    /// A migration that was released is never edited: databases out there were made with it.
+    #[test]
+    fn released_migrations_stay_as_they_are() {
+        let sums: Vec<_> = MIGRATIONS
+            .iter()
+            .map(|m| (m.version, m.checksum(Dialect::Sqlite)))
+            .collect();
+        assert_eq!(sums, [(1, "fa238fc5d75f30e6".to_owned())]);
+    }
+
     /// PostgreSQL and MySQL know these words too.
     #[test]
     fn columns_are_portable() {

@@ -241,13 +241,22 @@ impl Task {
     }
 
     fn connect(&mut self) -> Result<(), Trouble> {
-        let mut store = open(&self.config.url)?;
         if self.follower.database().is_none()
             && let Some(path) = &self.config.identity_file
         {
             let known = identity::read(path).map_err(Trouble::Lost)?;
             self.follower = Follower::new(self.config.host.clone(), known);
         }
+        let mut store = match (open(&self.config.url), self.follower.database()) {
+            // To make a new one is no help to a host that follows one.
+            (Err(StoreError::Missing { path }), Some(id)) => {
+                let path = path.display();
+                return Err(Trouble::Lost(format!(
+                    "the database is gone from {path}: put back the one with id {id}"
+                )));
+            }
+            (store, _) => store?,
+        };
         self.follower
             .recognise(&mut *store)
             .map_err(|error| self.explain(error))?;
