@@ -8,6 +8,7 @@ use crate::codec::{Codec, Writer};
 use crate::error::EncodeError;
 use crate::header::{MsgType, NX_VENDOR, OfHeader, Version};
 use crate::msg::{FlowMod, FlowModForm, Message};
+use crate::of14::Message14;
 
 use super::event::OpError;
 use super::frame::HEADER_LEN;
@@ -52,6 +53,12 @@ impl Batch {
     /// Adds an OpenFlow 1.0 flow modification.
     pub fn push(&mut self, flow: &FlowMod) {
         self.push_with(|out| encode_flow_mod(flow, out));
+    }
+
+    /// Adds a flow modification in OpenFlow 1.4 form, for a connection of
+    /// [`WireVersion::V1_4`](super::WireVersion).
+    pub fn push_of14(&mut self, flow: &FlowMod) {
+        self.push_with(|out| Message14::FlowMod(Box::new(flow.clone())).encode(0, out));
     }
 
     /// Adds any other OpenFlow 1.0 message that has no reply of its own.

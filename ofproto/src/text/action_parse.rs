@@ -427,9 +427,6 @@ fn parse_resubmit(value: Span<'_>) -> Result<Action, TextError> {
     if port == Port::IN_PORT && table == 255 {
         return Err(value.error("resubmit needs a port or a table"));
     }
-    if table == 255 && !with_ct {
-        return Ok(Action::Resubmit(port));
-    }
     Ok(Action::ResubmitTable {
         port,
         table,

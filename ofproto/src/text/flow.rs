@@ -6,7 +6,6 @@
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
-use crate::action::ActionList;
 use crate::msg::{FlowMod, FlowModCommand, FlowModForm, FlowStats, FlowStatsRequest, flow_flags};
 use crate::ports::{COOKIE_KEEP, NO_BUFFER, Port, TABLE_ALL};
 
@@ -15,7 +14,7 @@ use super::action_print::write_actions;
 use super::error::TextError;
 use super::field::{parse_port, write_port};
 use super::match_parse::MatchBuilder;
-use super::match_print::{DEFAULT_PRIORITY, write_match};
+use super::match_print::{DEFAULT_PRIORITY, write_match, write_match_and_space};
 use super::scan::Span;
 
 impl fmt::Display for FlowMod {
@@ -44,18 +43,12 @@ pub(crate) fn write_flow_mod(
         write!(out, " table:{}", flow.table)?;
     }
     out.write_char(' ')?;
-    let any = flow
-        .match_
-        .iter()
-        .all(|field| field.field == crate::matching::FieldId::COOKIE)
-        && flow.match_.tun_metadata().is_empty()
-        && flow.priority == DEFAULT_PRIORITY;
     match raw {
-        Some(raw) => out.write_str(raw)?,
-        None => write_match(out, &flow.match_, flow.priority)?,
-    }
-    if raw.map_or(!any, |raw| !raw.is_empty()) {
-        out.write_char(' ')?;
+        Some(raw) => {
+            out.write_str(raw)?;
+            out.write_str(if raw.is_empty() { "" } else { " " })?;
+        }
+        None => write_match_and_space(out, &flow.match_, flow.priority)?,
     }
     if flow.cookie != 0 && flow.cookie != COOKIE_KEEP {
         write!(out, "cookie:{:#x} ", flow.cookie)?;
@@ -210,10 +203,7 @@ pub(crate) fn write_flow_stats(out: &mut dyn Write, flow: &FlowStats) -> fmt::Re
     {
         write!(out, "hard_age={age}, ")?;
     }
-    write_match(out, &flow.match_, flow.priority)?;
-    if !flow.match_.is_empty() || flow.priority != DEFAULT_PRIORITY {
-        out.write_char(' ')?;
-    }
+    write_match_and_space(out, &flow.match_, flow.priority)?;
     out.write_str("actions=")?;
     write_actions(out, &flow.actions)
 }
@@ -249,6 +239,8 @@ impl FromStr for FlowMod {
     /// `delete`, `delete_strict`), flow properties and match fields in any order, and
     /// `actions=` behind them. Lines of a flow dump are read too, their counters ignored.
     ///
+    /// Whether the actions make sense with the match is not looked at: [`parse_flow_mod`] does.
+    ///
     /// Without `table=` the table is [`TABLE_ALL`], as in `ovs-ofctl`: a switch puts an added flow
     /// in table 0, and a modify or delete concerns every table. The form is the Nicira one.
     fn from_str(text: &str) -> Result<Self, TextError> {
@@ -270,12 +262,21 @@ impl FromStr for FlowMod {
     }
 }
 
-/// Reads a flow for `command`, which `text` does not name.
+/// Reads a flow for `command`, which `text` does not name, and refuses actions that Open vSwitch
+/// would refuse with this match, as `ovs-ofctl` does (see [`FlowMod::check`]).
 ///
 /// # Errors
 /// What is wrong, and at which column.
 pub fn parse_flow_mod(text: &str, command: FlowModCommand) -> Result<FlowMod, TextError> {
-    parse_flow(Span::new(text), command)
+    let line = Span::new(text);
+    let flow = parse_flow(line, command)?;
+    if let (_, Some(actions)) = split_actions(line) {
+        let checked = flow.actions.check(&flow.match_);
+        checked.map_err(|code| {
+            actions.error(format!("actions do not fit the match ({code})"))
+        })?;
+    }
+    Ok(flow)
 }
 
 fn parse_flow(line: Span<'_>, command: FlowModCommand) -> Result<FlowMod, TextError> {
@@ -303,7 +304,6 @@ fn parse_flow(line: Span<'_>, command: FlowModCommand) -> Result<FlowMod, TextEr
     match actions {
         Some(actions) if adds => {
             flow.actions = parse_actions(actions)?;
-            check_actions(&flow.actions, &flow.match_, actions)?;
         }
         None if adds => {
             let (_, end) = line.split_at(line.text().len());
@@ -313,15 +313,6 @@ fn parse_flow(line: Span<'_>, command: FlowModCommand) -> Result<FlowMod, TextEr
         None => {}
     }
     Ok(flow)
-}
-
-fn check_actions(
-    actions: &ActionList,
-    matching: &crate::matching::Match,
-    span: Span<'_>,
-) -> Result<(), TextError> {
-    let checked = actions.check(matching);
-    checked.map_err(|code| span.error(format!("actions do not fit the match ({code})")))
 }
 
 /// What stands before `actions=` (or `action=`) and after it.

@@ -57,6 +57,8 @@ impl FromStr for Match {
 #[derive(Default)]
 pub(crate) struct MatchBuilder {
     matching: Match,
+    /// The packet type was asked for, not only implied by another field.
+    packet_type: bool,
 }
 
 impl MatchBuilder {
@@ -71,6 +73,7 @@ impl MatchBuilder {
             return Ok(true);
         }
         if key.text() == "eth" {
+            self.packet_type = true;
             self.set(key, FieldId::PACKET_TYPE, 0, u128::MAX)?;
             return Ok(true);
         }
@@ -81,6 +84,7 @@ impl MatchBuilder {
         let Some(field) = FieldId::from_name(key.text()) else {
             return Ok(false);
         };
+        self.packet_type |= field == FieldId::PACKET_TYPE;
         if field == FieldId::COOKIE {
             return Ok(false);
         }
@@ -183,6 +187,10 @@ impl MatchBuilder {
         ];
         self.move_to(kind, &SOURCE);
         self.move_to(kind, &DESTINATION);
+        if !self.packet_type && self.matching.exact(FieldId::PACKET_TYPE) == Some(0) {
+            // Ethernet is what every other field says as well.
+            self.matching.remove(FieldId::PACKET_TYPE);
+        }
         self.matching
     }
 

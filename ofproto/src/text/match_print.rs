@@ -29,16 +29,29 @@ impl fmt::Display for Match {
 
 /// Writes the match with its priority unless that is the default one.
 pub(crate) fn write_match(out: &mut dyn Write, matching: &Match, priority: u16) -> fmt::Result {
-    write_match_with_inner_vlan(out, matching, priority, None)
+    write_match_with_inner_vlan(out, matching, priority, None).map(|_| ())
+}
+
+/// As [`write_match`], with a space behind unless nothing was written.
+pub(crate) fn write_match_and_space(
+    out: &mut dyn Write,
+    matching: &Match,
+    priority: u16,
+) -> fmt::Result {
+    match write_match_with_inner_vlan(out, matching, priority, None)? {
+        true => out.write_char(' '),
+        false => Ok(()),
+    }
 }
 
 /// As [`write_match`], with a second VLAN tag behind the first: packets have one, matches do not.
+/// Returns whether anything was written.
 pub(crate) fn write_match_with_inner_vlan(
     out: &mut dyn Write,
     matching: &Match,
     priority: u16,
     inner_vlan: Option<u16>,
-) -> fmt::Result {
+) -> Result<bool, fmt::Error> {
     let mut printer = Printer {
         out,
         matching,
@@ -54,7 +67,8 @@ pub(crate) fn write_match_with_inner_vlan(
     printer.vlan(inner_vlan)?;
     printer.ethernet(ty)?;
     printer.network(ty)?;
-    printer.transport()
+    printer.transport()?;
+    Ok(printer.started)
 }
 
 /// What the names of later fields depend on.
