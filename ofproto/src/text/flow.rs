@@ -6,6 +6,7 @@
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
+use crate::matching::FieldId;
 use crate::msg::{FlowMod, FlowModCommand, FlowModForm, FlowStats, FlowStatsRequest, flow_flags};
 use crate::ports::{COOKIE_KEEP, NO_BUFFER, Port, TABLE_ALL};
 
@@ -153,13 +154,17 @@ fn write_flow_line(out: &mut String, flow: &FlowMod) -> fmt::Result {
         DEFAULT_PRIORITY
     };
     let before = out.len();
+    if flow.match_.exact(FieldId::PACKET_TYPE) == Some(0) {
+        // Ethernet and nothing else: no other field says so.
+        out.push_str("eth,");
+    }
     write_match(out, &flow.match_, priority)?;
     if deletes {
         let end = out.trim_end_matches(',').len();
         out.truncate(end);
         return Ok(());
     }
-    if out.len() > before {
+    if out.len() > before && !out.ends_with(',') {
         out.write_char(',')?;
     }
     out.write_str("actions=")?;

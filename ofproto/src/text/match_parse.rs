@@ -57,8 +57,6 @@ impl FromStr for Match {
 #[derive(Default)]
 pub(crate) struct MatchBuilder {
     matching: Match,
-    /// The packet type was asked for, not only implied by another field.
-    packet_type: bool,
 }
 
 impl MatchBuilder {
@@ -73,7 +71,6 @@ impl MatchBuilder {
             return Ok(true);
         }
         if key.text() == "eth" {
-            self.packet_type = true;
             self.set(key, FieldId::PACKET_TYPE, 0, u128::MAX)?;
             return Ok(true);
         }
@@ -84,7 +81,6 @@ impl MatchBuilder {
         let Some(field) = FieldId::from_name(key.text()) else {
             return Ok(false);
         };
-        self.packet_type |= field == FieldId::PACKET_TYPE;
         if field == FieldId::COOKIE {
             return Ok(false);
         }
@@ -187,10 +183,6 @@ impl MatchBuilder {
         ];
         self.move_to(kind, &SOURCE);
         self.move_to(kind, &DESTINATION);
-        if !self.packet_type && self.matching.exact(FieldId::PACKET_TYPE) == Some(0) {
-            // Ethernet is what every other field says as well.
-            self.matching.remove(FieldId::PACKET_TYPE);
-        }
         self.matching
     }
 
