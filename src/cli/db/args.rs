@@ -12,7 +12,7 @@ use crate::store::edit::{
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct DbArgs {
-    /// The database, such as sqlite:////var/lib/vifd/vifd.db [default: [database] connection of the configuration]
+    /// The database, such as sqlite:////var/lib/vifd/vifd.db [default: connection of section database in the configuration]
     #[arg(long, value_name = "URL", global = true, env = "VIFD_DB")]
     pub db: Option<String>,
     /// Configuration file (may be repeated) [default: /etc/vifd/vifd.conf if it exists]

@@ -1,6 +1,6 @@
 //! The source for DB mode: follows the change log of the database that all hosts share.
 //!
-//! Owns a thread with one connection ([`task`]). [`follow`] reads snapshots and increments, [`translate`] makes model
+//! Owns a thread with one connection (`task`). [`follow`] reads snapshots and increments, `translate` makes model
 //! values of rows that nobody vouches for. It must not know what the agent does with them. Held by
 //! `tests.rs` beside this file: incremental equals snapshot, resume, pruning, loss, malformed rows.
 
