@@ -1,6 +1,6 @@
 //! A short OpenFlow connection to one bridge: what `vifd openflow` and `vifd cleanup` work on.
 //!
-//! One question at a time, each with its answer. Held by `tests/cli_openflow.rs`.
+//! One question at a time, each with its answer. Held by `tests/ovs_cli.rs`.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! The command line: one tree, each command a module of its own.
 //!
 //! Owns: arguments, what is printed, exit codes. Must not know: how anything is done; it calls the parts. `--help` of
-//! every command says what it does, with examples. Held by the tests at the foot and by `tests/cli_*.rs`, which run
-//! the command itself.
+//! every command says what it does, with examples. Held by the tests at the foot, and by `tests/cli_*.rs` and
+//! `tests/ovs_cli.rs`, which run the command itself.
 
 pub mod ask;
 pub mod bridge;

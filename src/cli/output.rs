@@ -61,6 +61,19 @@ impl Table {
         self.rows.push(cells.into_iter().map(clean).collect());
     }
 
+    /// Leaves a column out.
+    pub fn drop_column(&mut self, heading: &str) {
+        let at = self
+            .rows
+            .first()
+            .and_then(|row| row.iter().position(|h| h == heading));
+        if let Some(at) = at {
+            for row in &mut self.rows {
+                row.remove(at);
+            }
+        }
+    }
+
     /// `true` if it has only headings.
     pub fn is_empty(&self) -> bool {
         self.rows.len() == 1

@@ -27,6 +27,7 @@ pub fn status(status: &Status) -> String {
     let ports: Vec<String> = status
         .ports
         .iter()
+        .filter(|(_, n)| **n > 0)
         .map(|(name, n)| format!("{n} {name}"))
         .collect();
     let ports = if ports.is_empty() {
@@ -38,7 +39,7 @@ pub fn status(status: &Status) -> String {
     // Writing into a String cannot fail, here and below.
     let _ = writeln!(
         out,
-        "\nports:  {ports} ({} VIFs present, {} local VLANs)",
+        "\nports:  {ports} (VIFs present: {}, local VLANs: {})",
         status.vifs, status.local_vlans
     );
     let _ = writeln!(
@@ -56,6 +57,7 @@ pub fn status(status: &Status) -> String {
         let counters: Vec<String> = status
             .counters
             .iter()
+            .filter(|(_, n)| **n > 0)
             .map(|(name, n)| format!("{name} {n}"))
             .collect();
         let _ = writeln!(out, "counts: {}", counters.join(", "));
@@ -92,6 +94,9 @@ pub fn port(port: &PortExplain) -> String {
             at,
             step.detail.clone(),
         ]);
+    }
+    if first.is_none() {
+        table.drop_column("AT");
     }
     out.push_str(&table.text());
     let _ = writeln!(out, "\n{}", port.verdict);
@@ -352,7 +357,7 @@ PART    STATE  DETAIL
 source  up     -
 ovsdb   DOWN   connection refused
 
-ports:  2 ACTIVE, 1 DOWN (3 VIFs present, 1 local VLANs)
+ports:  2 ACTIVE, 1 DOWN (VIFs present: 3, local VLANs: 1)
 cells:  10 settled, 0 pending, 1 blocked, 0 failed
 see `vifd dump cells --unsettled` for what is waited for
 counts: rows 4

@@ -1,7 +1,7 @@
 //! A short connection to the switch's database: what `vifd ovs` and `vifd cleanup` work on.
 //!
 //! It reads everything that is monitored once, changes what is to be changed in one transaction, and waits for
-//! `ovs-vswitchd` like `ovs-vsctl` does. Held by `tests/cli_ovs.rs`.
+//! `ovs-vswitchd` like `ovs-vsctl` does. Held by `tests/ovs_cli.rs`.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! Works without an agent. First a survey says what bears our marks, then it is removed: rows in one transaction, then
 //! flows, then namespaces. What cannot be removed is told at the end; the rest goes all the same. Held by
-//! `tests/cli_cleanup.rs`.
+//! `tests/ovs_cli.rs`.
 
 mod flows;
 mod namespaces;
@@ -136,13 +136,19 @@ async fn clean(config: &Config, dry_run: bool) -> Result<Report, Failure> {
     let mut problems = Vec::new();
     let (mut flows, unreachable) = flows::find(config, &staying).await;
     problems.extend(unreachable);
-    // A physical bridge is ours to open again only if our flows are on it.
-    rows.retain(|row| match row {
-        Removal::FailMode { bridge } => flows
-            .iter()
-            .any(|f| matches!(f, Removal::Flows { bridge: b, .. } if b == bridge)),
-        _ => true,
-    });
+    // A physical bridge is ours to open again only if it bears something of ours.
+    let ours = |bridge: &str| {
+        rows.iter().chain(&flows).any(|found| match found {
+            Removal::Port { bridge: b, .. } | Removal::Flows { bridge: b, .. } => b == bridge,
+            _ => false,
+        })
+    };
+    let foreign: Vec<Removal> = rows
+        .iter()
+        .filter(|row| matches!(row, Removal::FailMode { bridge } if !ours(bridge)))
+        .cloned()
+        .collect();
+    rows.retain(|row| !foreign.contains(row));
     let mut spaces = namespaces::find();
     if !dry_run {
         if let Err(failure) = survey::remove(&mut switch, &rows, Apply::Wait).await {

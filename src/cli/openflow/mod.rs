@@ -1,6 +1,6 @@
 //! `vifd openflow`: flows and messages by hand, in the syntax of `ovs-ofctl`.
 //!
-//! No program is started. Held by `tests/cli_openflow.rs`, which compares with `ovs-ofctl` itself.
+//! No program is started. Held by `tests/ovs_cli.rs`, which compares with `ovs-ofctl` itself.
 
 mod codec;
 mod flows;

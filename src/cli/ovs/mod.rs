@@ -1,6 +1,6 @@
 //! `vifd ovs`: the switch's database by hand, the way people know it from `ovs-vsctl`.
 //!
-//! No program is started: it speaks OVSDB. Held by `tests/cli_ovs.rs`, which compares with `ovs-vsctl` itself.
+//! No program is started: it speaks OVSDB. Held by `tests/ovs_cli.rs`, which compares with `ovs-vsctl` itself.
 
 mod edit;
 mod read;
