@@ -359,6 +359,35 @@ fn a_bridge_that_comes_goes_and_comes_back() {
 }
 
 #[test]
+fn flows_that_the_switch_drops_by_itself_are_missed() {
+    let bed = Bed::new();
+    bed.add_bridge();
+    block_on(async {
+        let (mut mailbox, _) = bed.executor();
+        up(&mut mailbox).await;
+        let wanted: Vec<FlowItem> = every_kind().into_iter().map(add).collect();
+        done(mailbox.carry_out(Items::Flows(wanted.clone())).await);
+        // While they stand, nothing happens.
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        assert!(mailbox.events.try_recv().is_err());
+
+        for mode in ["standalone", "secure"] {
+            bed.switch.vsctl(&["set-fail-mode", "br0", mode]).unwrap();
+            let reason = down(&mut mailbox).await;
+            assert!(reason.contains("dropped our flows"), "{reason}");
+            assert_eq!(up(&mut mailbox).await, []);
+            done(mailbox.carry_out(Items::Flows(wanted.clone())).await);
+        }
+
+        // Nothing of ours, nothing to miss.
+        let all = wanted.iter().map(|item| remove(item.key.clone())).collect();
+        done(mailbox.carry_out(Items::Flows(all)).await);
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        assert!(mailbox.events.try_recv().is_err());
+    });
+}
+
+#[test]
 fn restarts_of_the_switch_while_batches_run() {
     let mut bed = Bed::new();
     bed.add_bridge();

@@ -55,19 +55,48 @@ pub(super) fn delete_learned(
 }
 
 /// Asks for every flow that carries our mark.
-pub(super) fn dump() -> Option<Frame> {
-    let request = FlowStatsRequest {
-        cookie: cookie::OWNER,
-        cookie_mask: cookie::OWNER_MASK,
+pub(super) fn dump() -> Result<Frame, String> {
+    ask(StatsRequest::Flow(carrying(
+        cookie::OWNER,
+        cookie::OWNER_MASK,
+    )))
+}
+
+/// Asks how many flows have exactly this cookie.
+pub(super) fn count(cookie: u64) -> Result<Frame, String> {
+    ask(StatsRequest::Aggregate(carrying(cookie, u64::MAX)))
+}
+
+fn carrying(cookie: u64, cookie_mask: u64) -> FlowStatsRequest {
+    FlowStatsRequest {
+        cookie,
+        cookie_mask,
         ..Default::default()
-    };
-    let message = Message::StatsRequest {
-        flags: 0,
-        body: StatsRequest::Flow(request),
-    };
+    }
+}
+
+fn ask(body: StatsRequest) -> Result<Frame, String> {
     let mut bytes = Vec::new();
-    message.encode(0, &mut bytes).ok()?;
-    Frame::new(bytes)
+    let message = Message::StatsRequest { flags: 0, body };
+    message
+        .encode(0, &mut bytes)
+        .map_err(|error| format!("request: {error}"))?;
+    Frame::new(bytes).ok_or_else(|| "request: no whole message".to_owned())
+}
+
+/// Reads the answer to [`count`].
+pub(super) fn counted(frame: &Frame) -> Result<u32, String> {
+    match Message::decode(frame.bytes()) {
+        Ok((
+            _,
+            Message::StatsReply {
+                body: StatsReply::Aggregate(_, sum),
+                ..
+            },
+        )) => Ok(sum.flows),
+        Ok(_) => Err("count of flows: answered by something else".to_owned()),
+        Err(error) => Err(format!("count of flows: {error}")),
+    }
 }
 
 /// Reads one part of the answer. What the switch learned by itself is not ours to answer for.
