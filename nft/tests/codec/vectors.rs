@@ -130,7 +130,7 @@ fn nest(mut r: Reader<'_>) -> Tree {
             continue;
         }
         let bytes = a.value.rest();
-        let zero = matches!(bytes.len(), 2 | 4 | 8) && bytes.iter().all(|byte| *byte == 0);
+        let zero = matches!(bytes.len(), 1 | 2 | 4 | 8) && bytes.iter().all(|byte| *byte == 0);
         if !zero {
             // The name of a helper comes without its NUL from libnftnl.
             let text = bytes
@@ -138,6 +138,14 @@ fn nest(mut r: Reader<'_>) -> Tree {
                 .filter(|t| t.iter().all(u8::is_ascii_graphic));
             list.push((a.kind, Tree::Leaf(text.unwrap_or(bytes).to_vec())));
         }
+    }
+    // libnftnl numbers the elements of a set from 1; the kernel ignores the number.
+    let numbered = list
+        .iter()
+        .zip(1..)
+        .all(|(item, n)| item.0 == n && matches!(item.1, Tree::Nest(_)));
+    if numbered {
+        list.iter_mut().for_each(|item| item.0 = 1);
     }
     list.sort_by_key(|item| item.0);
     Tree::Nest(list)
