@@ -43,6 +43,10 @@ fuzz_target!(|data: &[u8]| {
         min: 0,
         max,
     };
+    // `@name` stands for a row of the same transaction, which no value read back can be.
+    if rest.contains(&b'@') {
+        return;
+    }
     let text = ovsdb::json::text::decode(rest);
     if let Ok(datum) = Datum::from_text(&text, &kind) {
         round_trip(&datum, |json| Datum::decode(json, &kind).ok());

@@ -47,10 +47,14 @@ fuzz_target!(|data: &[u8]| {
     let Ok(message) = Message::decode(json) else {
         return;
     };
-    let mut bytes = Vec::new();
-    message.encode(&mut bytes);
-    let again = Message::decode(parse(&bytes).expect("own output parses"));
-    assert_eq!(again.as_ref(), Ok(&message));
+    // A real that is integral once rounded comes back as an integer, hence the first pass.
+    let pass = |message: &Message| {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        Message::decode(parse(&bytes).expect("own output parses")).expect("own output decodes")
+    };
+    let message = pass(&message);
+    assert_eq!(pass(&message), message);
     match message {
         Message::Request { params, .. } | Message::Notification { params, .. } => {
             params.iter().for_each(parts);

@@ -63,7 +63,8 @@ fuzz_target!(|data: &[u8]| {
             assert!(replica.find("t", "s", None, atom).any(|(u, _)| u == uuid));
         }
         if let Some(value) = row.key("m", "k") {
-            let mut found = follower.find("t", "m", Some("k"), &Atom::from(value));
+            let value = Atom::from(value);
+            let mut found = follower.find("t", "m", Some("k"), &value);
             assert!(found.any(|(u, _)| u == uuid));
         }
     }

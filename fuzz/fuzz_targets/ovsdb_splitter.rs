@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ovsdb::JsonError;
-use ovsdb::json::{SplitLimits, Splitter, parse, write};
+use ovsdb::json::{Json, SplitLimits, Splitter, parse, write};
 
 const LIMITS: SplitLimits = SplitLimits {
     message: 4096,
@@ -38,10 +38,15 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(whole.1.map(|e| e.kind), parts.1.map(|e| e.kind));
     for message in &whole.0 {
         if let Ok(json) = parse(message) {
-            let mut once = Vec::new();
-            write(&json, &mut once);
-            let again = parse(&once).expect("own output parses");
-            assert_eq!(again, json);
+            // A real that is integral once rounded comes back as an integer; from then on
+            // nothing changes any more.
+            let pass = |json: &Json| {
+                let mut bytes = Vec::new();
+                write(json, &mut bytes);
+                parse(&bytes).expect("own output parses")
+            };
+            let once = pass(&json);
+            assert_eq!(pass(&once), once);
         }
     }
 });

@@ -19,7 +19,7 @@ mod stream;
 mod tls;
 
 pub use address::{AddressError, Remote};
-pub use client::{Client, Error, Events};
+pub use client::{Client, Error, Events, Pending};
 pub use tls::{TlsConfig, TlsError};
 
 use crate::session;

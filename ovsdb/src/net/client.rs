@@ -11,6 +11,8 @@ use crate::op::{Results, ServerError, TransactError, Transaction, decode_results
 use crate::schema::CheckError;
 use crate::session::{Counters, Event, NotSent, Outcome};
 use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -122,6 +124,16 @@ impl Client {
         transaction: Transaction,
         timeout: Duration,
     ) -> Result<Results, Error> {
+        self.submit(transaction, timeout).await?.await
+    }
+
+    /// Hands a transaction over without waiting for its outcome. Transactions are sent in the
+    /// order of these calls; the deadline runs whether or not the outcome is awaited.
+    pub async fn submit(
+        &self,
+        transaction: Transaction,
+        timeout: Duration,
+    ) -> Result<Pending, Error> {
         let operations = transaction.len();
         let (reply, outcome) = oneshot::channel();
         let deadline = Instant::now() + timeout;
@@ -134,14 +146,9 @@ impl Client {
             deadline,
         )
         .await?;
-        let json = Self::outcome(outcome).await?;
-        decode_results(json, operations).map_err(|error| match error {
-            TransactError::Server(error) => Error::Server(error),
-            TransactError::Decode(error) => Error::Decode(error),
-            TransactError::Short => Error::Decode(DecodeError::expected(
-                "transact reply",
-                "one result per operation",
-            )),
+        Ok(Pending {
+            operations,
+            outcome,
         })
     }
 
@@ -165,7 +172,7 @@ impl Client {
             deadline,
         )
         .await?;
-        Self::outcome(outcome).await
+        decode_outcome(outcome.await)
     }
 
     /// Acquires a lock, again after each reconnect; see [`Event::Lock`].
@@ -229,17 +236,45 @@ impl Client {
             }
         }
     }
+}
 
-    async fn outcome(outcome: oneshot::Receiver<driver::Reply>) -> Result<Json, Error> {
-        match outcome.await {
-            Ok(Ok(Outcome::Result(json))) => Ok(json),
-            Ok(Ok(Outcome::Error(json))) => Err(Error::Server(ServerError::decode(&json, None))),
-            Ok(Ok(Outcome::Expired)) => Err(Error::Expired),
-            Ok(Ok(Outcome::Lost)) => Err(Error::Lost),
-            Ok(Err(NotSent::Refused(refused))) => Err(Error::Refused(refused)),
-            Ok(Err(NotSent::Check(error))) => Err(Error::Check(error)),
-            Err(_) => Err(Error::Closed),
-        }
+fn decode_outcome(
+    outcome: Result<driver::Reply, oneshot::error::RecvError>,
+) -> Result<Json, Error> {
+    match outcome {
+        Ok(Ok(Outcome::Result(json))) => Ok(json),
+        Ok(Ok(Outcome::Error(json))) => Err(Error::Server(ServerError::decode(&json, None))),
+        Ok(Ok(Outcome::Expired)) => Err(Error::Expired),
+        Ok(Ok(Outcome::Lost)) => Err(Error::Lost),
+        Ok(Err(NotSent::Refused(refused))) => Err(Error::Refused(refused)),
+        Ok(Err(NotSent::Check(error))) => Err(Error::Check(error)),
+        Err(_) => Err(Error::Closed),
+    }
+}
+
+/// The outcome of a transaction that was handed over; a future.
+#[derive(Debug)]
+#[must_use = "the outcome is lost unless it is awaited"]
+pub struct Pending {
+    operations: usize,
+    outcome: oneshot::Receiver<driver::Reply>,
+}
+
+impl Future for Pending {
+    type Output = Result<Results, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = core::task::ready!(Pin::new(&mut self.outcome).poll(context));
+        Poll::Ready(decode_outcome(outcome).and_then(|json| {
+            decode_results(json, self.operations).map_err(|error| match error {
+                TransactError::Server(error) => Error::Server(error),
+                TransactError::Decode(error) => Error::Decode(error),
+                TransactError::Short => Error::Decode(DecodeError::expected(
+                    "transact reply",
+                    "one result per operation",
+                )),
+            })
+        }))
     }
 }
 

@@ -147,10 +147,10 @@ impl BaseType {
                 } else if !max.is_none_or(at_most) {
                     fail("longer than allowed")
                 } else {
-                    check_utf8(s)
+                    check_text(s)
                 }
             }
-            (_, Atom::String(s)) => check_utf8(s),
+            (_, Atom::String(s)) => check_text(s),
             _ => Ok(()),
         }
     }
@@ -204,8 +204,15 @@ fn set(out: &mut Object, name: &'static str, value: Option<Json>) {
     }
 }
 
-/// The server stores only UTF-8, although it passes other bytes through elsewhere.
-fn check_utf8(s: &str) -> Result<(), DecodeError> {
+/// The server stores only UTF-8, although it passes other bytes through elsewhere, and closes
+/// the connection at U+0000.
+fn check_text(s: &str) -> Result<(), DecodeError> {
+    if s.contains('\0') {
+        return Err(DecodeError::new(
+            "atom",
+            Fault::Constraint("contains U+0000"),
+        ));
+    }
     let text = crate::json::text::encode;
     if has_stray_bytes(s) && core::str::from_utf8(&text(s)).is_err() {
         return Err(DecodeError::new("atom", Fault::Constraint("not UTF-8")));

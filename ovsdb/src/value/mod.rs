@@ -257,8 +257,9 @@ impl Atom {
     reason = "the range is checked and the value integral"
 )]
 fn real_to_json(r: f64) -> Json {
-    const LIMIT: f64 = 9_007_199_254_740_992.0;
-    if r.fract() == 0.0 && r.abs() <= LIMIT {
+    // 2^63: below it the conversion is exact.
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if r.fract() == 0.0 && r.abs() < LIMIT {
         Json::Integer(r as i64)
     } else {
         Json::Real(r)
