@@ -89,7 +89,22 @@ fn all_five_types_carry_packets_and_keep_apart() -> Result<()> {
             &ports[1][2 * i],
             Duration::from_secs(if i == 0 { 1 } else { 20 }),
         )?;
-        assert_eq!(crosses, *name != "local", "{name}: other host");
+        let dumps = || -> Result<String> {
+            let mut text = String::new();
+            for host in &site.hosts {
+                for dump in host.flows()? {
+                    text += &format!("{dump}\n--\n");
+                }
+                text += &host.hypervisor.diagnosis();
+            }
+            Ok(text)
+        };
+        assert_eq!(
+            crosses,
+            *name != "local",
+            "{name}: other host\n{}",
+            dumps()?
+        );
     }
     // All addresses are on one link as far as the VMs can tell: only the switch keeps networks apart.
     for (i, (name, ..)) in NETWORKS.iter().enumerate() {
@@ -232,9 +247,9 @@ fn foreign(site: &Site) -> Result<String> {
             "eth0",
         ],
         [
-            "--columns=_uuid,name,tag,other_config,external_ids",
+            "--columns=_uuid,name,type,other_config,external_ids",
             "list",
-            "Port",
+            "Interface",
             "foreign0",
         ],
         [

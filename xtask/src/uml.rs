@@ -48,7 +48,7 @@ pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
         n == "self_test"
     })?;
     programs.extend(test_programs(&["test", "--no-run", "-p", "vifd"], |n| {
-        n.starts_with("ovs_")
+        n.starts_with("ovs_") || n.starts_with("exec_o")
     })?);
     println!("    {} test programs for the guest", programs.len());
     let script: Vec<String> = programs
