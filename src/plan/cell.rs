@@ -49,8 +49,6 @@ pub enum Facet {
     PhysPatch,
     /// Physical network: flows of its bridge that every segment relies on.
     PhysBase,
-    /// Physical network: its bridge's fail mode.
-    PhysMode,
     /// Endpoint: the tunnel port.
     Tunnel,
     /// Endpoint: what lets its traffic into the tunnel bridge.
@@ -135,7 +133,6 @@ impl Facet {
             Facet::TunBase => "tun-base",
             Facet::PhysPatch => "phys-patch",
             Facet::PhysBase => "phys-base",
-            Facet::PhysMode => "phys-mode",
             Facet::Tunnel => "tunnel",
             Facet::TunnelIn => "tunnel-in",
             Facet::SegInt => "seg-int",

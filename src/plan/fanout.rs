@@ -16,7 +16,7 @@ use crate::ops::row::RowKey;
 
 const SEGMENT: [Facet; 4] = [Facet::SegInt, Facet::SegPhys, Facet::SegTun, Facet::Flood];
 const HOST: [Facet; 5] = [Facet::Bridges, Facet::Patch, Facet::IntBase, Facet::IntPatch, Facet::TunBase];
-const PHYSNET: [Facet; 3] = [Facet::PhysPatch, Facet::PhysBase, Facet::PhysMode];
+const PHYSNET: [Facet; 2] = [Facet::PhysPatch, Facet::PhysBase];
 const ENDPOINT: [Facet; 2] = [Facet::Tunnel, Facet::TunnelIn];
 const PORT: [Facet; 3] = [Facet::Guard, Facet::Link, Facet::Report];
 const VIF: [Facet; 2] = [Facet::Tag, Facet::Pass];

@@ -39,6 +39,8 @@ use vlans::LocalVlans;
 
 /// Most flows in one batch: one barrier each.
 const FLOW_BATCH: usize = 4096;
+/// How long the integration bridge's flows wait for the physical bridges' after a restart of the switch.
+const PHYSICAL_FIRST_MS: u64 = 1000;
 /// Most rows in one transaction.
 const ROW_BATCH: usize = 4096;
 /// Most devices in one batch.
@@ -103,7 +105,7 @@ const RANKS: usize = 4;
 fn rank(facet: Facet) -> usize {
     match facet {
         Facet::Bridges | Facet::Patch | Facet::IntBase | Facet::IntPatch | Facet::TunBase | Facet::PhysPatch => 0,
-        Facet::PhysBase | Facet::PhysMode | Facet::Tunnel | Facet::TunnelIn => 0,
+        Facet::PhysBase | Facet::Tunnel | Facet::TunnelIn => 0,
         Facet::SegInt | Facet::SegPhys | Facet::SegTun | Facet::Flood | Facet::Pass => 1,
         Facet::Guard | Facet::Link => 1,
         Facet::Tag => 2,
@@ -133,6 +135,7 @@ pub struct Planner {
     applying: FxHashMap<Arc<str>, i64>,
     to_apply: VecDeque<(i64, Arc<str>)>,
     misreported: FxHashSet<PortId>,
+    int_flows_since: Option<u64>,
     started: bool,
     settled_in: bool,
     next_batch: u64,
@@ -167,6 +170,7 @@ impl Planner {
             applying: FxHashMap::default(),
             to_apply: VecDeque::new(),
             misreported: FxHashSet::default(),
+            int_flows_since: None,
             started: false,
             settled_in: false,
             next_batch: 1,
@@ -250,6 +254,9 @@ impl Planner {
                 }
             }
             ExecEvent::FlowsUp { bridge, flows } => {
+                if bridge == self.config.integration_bridge {
+                    self.int_flows_since = Some(now.mono_ms);
+                }
                 if let Some(ledger) = self.flows.get_mut(&bridge) {
                     ledger.go_online_with(flows);
                 }
@@ -360,7 +367,7 @@ impl Planner {
             self.links.is_online().then(|| self.links.next_retry()).flatten(),
             self.reports.is_online().then(|| self.reports.next_retry()).flatten(),
         ];
-        flows.chain(others.into_iter().flatten()).min()
+        flows.chain(others.into_iter().flatten()).chain(self.int_flows_wait()).min()
     }
 
     /// After the first complete snapshot and one full pass, what nobody asked for may go.
@@ -430,7 +437,7 @@ impl Planner {
     /// Where a cell stands with its executor.
     pub fn ledger_state(&self, cell: &CellId) -> CellState {
         match cell.facet {
-            Facet::Bridges | Facet::Patch | Facet::PhysPatch | Facet::PhysMode | Facet::Tunnel | Facet::Tag => {
+            Facet::Bridges | Facet::Patch | Facet::PhysPatch | Facet::Tunnel | Facet::Tag => {
                 self.rows.state(cell)
             }
             Facet::Link => self.links.state(cell),
@@ -537,10 +544,31 @@ impl Planner {
         }
     }
 
+    /// Until when the integration bridge's flows have to wait. A physical bridge that restarted floods what it is
+    /// given, local VLANs and all, until its drop stands again; so that goes first. It has a moment for it: a bridge
+    /// that does not answer must not stop the whole host.
+    fn int_flows_wait(&self) -> Option<u64> {
+        let until = self.int_flows_since? + PHYSICAL_FIRST_MS;
+        let open = self.config.bridge_mappings.iter().any(|(physnet, bridge)| {
+            let base = CellId::new(cell::Key::Physnet(physnet.clone()), Facet::PhysBase);
+            self.observed.port(&self.config.phy_port(bridge)).is_some()
+                && self.standing(&base) != Standing::Is(CellState::Settled)
+        });
+        open.then_some(until)
+    }
+
     fn take_batches(&mut self, now: Now) -> Vec<Batch> {
         let mut batches = Vec::new();
+        let int_waits = self.int_flows_wait().is_some_and(|until| now.mono_ms < until);
+        if !int_waits {
+            self.int_flows_since = None;
+        }
+        let int_bridge = self.config.integration_bridge.clone();
         let tunnel_bridge = self.config.tunnel_bridge.clone();
         for (bridge, ledger) in &mut self.flows {
+            if int_waits && *bridge == int_bridge {
+                continue;
+            }
             let id = self.next_batch;
             if let Some(items) = ledger.take(id, now.mono_ms) {
                 self.next_batch += 1;

@@ -156,7 +156,6 @@ pub fn render(cell: &CellId, view: &View<'_>) -> Rendered {
         (Key::Host, Facet::TunBase) => host::tun_base(view),
         (Key::Physnet(name), Facet::PhysPatch) => physnet::patch(view, name),
         (Key::Physnet(name), Facet::PhysBase) => physnet::base(view, name),
-        (Key::Physnet(name), Facet::PhysMode) => physnet::mode(view, name),
         (Key::Endpoint(endpoint), Facet::Tunnel) => tunnel::port(view, endpoint),
         (Key::Endpoint(endpoint), Facet::TunnelIn) => tunnel::inbound(view, endpoint),
         (Key::Segment(key), Facet::SegInt) => segment::int(view, *key),

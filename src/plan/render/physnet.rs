@@ -1,14 +1,15 @@
 //! Physical networks: the patch pair to the operator's bridge, and what keeps the two sides apart.
 //!
 //! Order matters: the physical bridge floods by itself, so its end of the pair gets its real peer only after the drop
-//! of what comes from the integration bridge is confirmed, and it is told to fail secure only after its own flow that
-//! lets everything else pass is.
+//! of what comes from the integration bridge is confirmed, and after a restart of the switch the integration bridge
+//! gets its flows only after the physical ones have theirs. The bridge's `fail_mode` is the operator's: writing it
+//! makes `ovs-vswitchd` flush every flow of a bridge without controllers, the operator's included.
 
 use std::sync::Arc;
 
 use super::host::patch_row;
 use super::{Item, Need, Rendered, View};
-use crate::ops::row::{BridgeRow, Row, RowKey};
+use crate::ops::row::RowKey;
 use crate::plan::cell::{Facet, Key};
 use crate::plan::flows::{Flow, act};
 
@@ -65,21 +66,6 @@ pub fn base(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
         Ok(phy) => {
             let flows = [Flow::new(0, 0).actions([act::normal()]), Flow::new(0, 2).in_port(phy).drop()];
             Rendered::ready(flows.map(|flow| Item::Flow(bridge.clone(), flow)).into())
-        }
-    }
-}
-
-/// A switch that restarts must not forward local VLANs to the wire before its flows are back.
-pub fn mode(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
-    let bridge = match bridge_of(view, physnet) {
-        Ok(bridge) => bridge,
-        Err(rendered) => return rendered,
-    };
-    match view.stands(Key::Physnet(physnet.clone()), Facet::PhysBase) {
-        Err(need) => Rendered::held(need),
-        Ok(()) => {
-            let row = BridgeRow { datapath_type: None, fail_mode: Some(Arc::from("secure")), create: false };
-            Rendered::ready(vec![Item::Row(RowKey::Bridge(bridge.clone()), Row::Bridge(row))])
         }
     }
 }

@@ -171,8 +171,19 @@ fn a_physical_bridge_is_connected_only_after_its_drop_stands() {
         world.think(&mut planner);
     }
     assert!(connected);
-    assert_eq!(world.bridges["br-ex"].fail_mode.as_deref(), Some("secure"));
+    assert_eq!(world.bridges["br-ex"].fail_mode, None, "the operator's");
     assert_eq!(planner.audit(), vec![]);
+
+    world.restart_vswitchd(&mut planner, false);
+    world.think(&mut planner);
+    while !world.pending.is_empty() {
+        world.carry_out(&mut planner, 0);
+        if !world.flows["br-int"].is_empty() {
+            assert!(world.flows["br-ex"].len() >= 2, "the integration bridge speaks before the drop stands");
+        }
+        world.think(&mut planner);
+    }
+    assert!(!world.flows["br-int"].is_empty());
 }
 
 #[test]
