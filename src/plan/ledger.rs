@@ -189,6 +189,11 @@ where
         }
     }
 
+    /// `true` unless something is wanted under the key that does not stand, or the other way round.
+    pub fn is_settled(&self, key: &K) -> bool {
+        self.entries.get(key).is_none_or(Entry::is_settled)
+    }
+
     /// The attempts made and the last reason, for a key that was refused.
     pub fn failure(&self, key: &K) -> Option<(u32, &Arc<str>)> {
         let failure = self.entries.get(key)?.failure.as_ref()?;

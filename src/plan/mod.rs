@@ -319,13 +319,19 @@ impl Planner {
         }
     }
 
+    /// `true` while what vifd wants of the bridge's own row is not applied. `ovs-vswitchd` flushes the flows of a bridge
+    /// whose `fail_mode` changes, so none are sent before.
+    fn bridge_row_open(&self, bridge: &Arc<str>) -> bool {
+        self.applying.contains_key(bridge) || !self.rows.is_settled(&RowKey::Bridge(bridge.clone()))
+    }
+
     /// The tags of the row batch under way count as wired when `ovs-vswitchd` reaches this `next_cfg`.
     fn await_applied(&mut self, cfg: i64) {
         if self.observed.cur_cfg() >= cfg {
             return;
         }
         for (key, _) in self.rows.in_flight() {
-            if let RowKey::Vif(name) = key {
+            if let RowKey::Vif(name) | RowKey::Bridge(name) = key {
                 self.applying.insert(name.clone(), cfg);
                 self.to_apply.push_back((cfg, name.clone()));
             }
@@ -564,9 +570,10 @@ impl Planner {
             self.int_flows_since = None;
         }
         let int_bridge = self.config.integration_bridge.clone();
+        let open: Vec<Arc<str>> = self.flows.keys().filter(|bridge| self.bridge_row_open(bridge)).cloned().collect();
         let tunnel_bridge = self.config.tunnel_bridge.clone();
         for (bridge, ledger) in &mut self.flows {
-            if int_waits && *bridge == int_bridge {
+            if int_waits && *bridge == int_bridge || open.contains(bridge) {
                 continue;
             }
             let id = self.next_batch;
