@@ -2,12 +2,12 @@
 //!
 //! Layers, each usable without the ones below it in this list:
 //!
-//! * [`codec`]: reader and writer for big-endian bytes; [`header`]: the 8 bytes in front of every
+//! * [`codec`] - reader and writer for big-endian bytes; [`header`]: the 8 bytes in front of every
 //!   message; [`error`]: what can be wrong, as a registry of OpenFlow errors; [`ports`].
-//! * [`matching`]: match fields, NXM/OXM, the fixed 40-byte match.
-//! * [`action`]: actions.
-//! * [`msg`]: every message and statistic that is valid on an OpenFlow 1.0 connection.
-//! * [`of14`]: the little of OpenFlow 1.4 that atomic bundles need.
+//! * [`matching`] - match fields, NXM/OXM, the fixed 40-byte match.
+//! * [`action`] - actions.
+//! * [`msg`] - every message and statistic that is valid on an OpenFlow 1.0 connection.
+//! * [`of14`] - the little of OpenFlow 1.4 that atomic bundles need.
 //!
 //! ```
 //! use ofproto::action::{Action, ActionList};
@@ -42,6 +42,8 @@
 )]
 
 pub mod action;
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 pub mod codec;
 pub mod conn;
 pub mod error;
@@ -50,6 +52,7 @@ pub mod matching;
 pub mod msg;
 #[cfg(feature = "net")]
 pub mod net;
+pub mod of14;
 pub mod ports;
 mod property;
 pub mod text;

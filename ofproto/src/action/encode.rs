@@ -9,7 +9,7 @@ use crate::matching::{FieldId, Form, HeaderClass};
 
 /// Writes a Nicira action around `body`: header before, padding to 8 and length after.
 #[inline]
-pub(super) fn vendor_action(
+pub(crate) fn vendor_action(
     w: &mut Writer<'_>,
     subtype: u16,
     body: impl FnOnce(&mut Writer<'_>) -> Result<(), EncodeError>,
@@ -114,7 +114,7 @@ impl SetField {
 
 impl Action {
     #[inline]
-    pub(super) fn encode_at(&self, w: &mut Writer<'_>, depth: u8) -> Result<(), EncodeError> {
+    pub(crate) fn encode_at(&self, w: &mut Writer<'_>, depth: u8) -> Result<(), EncodeError> {
         match self {
             Action::Output { port, max_len } => {
                 let [a, b] = port.0.to_be_bytes();

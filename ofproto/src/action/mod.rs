@@ -48,6 +48,7 @@ pub use bundle::{Bundle, BundleAlgorithm, HashFields, Multipath, MultipathAlgori
 pub use controller::{Controller, PacketInReason};
 pub use ct::{Ct, CtAlg, CtZone, Nat, NatRange, ct_flags, nat_flags};
 pub use encap::{Encap, EncapProperty};
+pub(crate) use encode::vendor_action;
 pub use learn::{Learn, LearnDst, LearnSpec, LearnSrc, learn_flags};
 pub use list::{ActionList, MAX_DEPTH};
 pub use sample::{Sample, SampleDirection, SampleId};

@@ -203,7 +203,7 @@ impl FixedMatch {
     /// What the match compares, without regard to whether it makes sense: an `nw_src` beside an
     /// Ethertype that has no addresses is kept. This is how a switch reports flows.
     #[must_use]
-    pub fn to_match_as_is(&self) -> Match {
+    pub fn to_match_as_is(self) -> Match {
         let mut m = Match::new();
         let compared = |bit: u32| self.wildcards & bit == 0;
         if compared(wc::IN_PORT) {
@@ -265,7 +265,7 @@ impl FixedMatch {
     /// The match a switch makes of it: as [`FixedMatch::to_match_as_is`], without the criteria
     /// whose prerequisites are missing.
     #[must_use]
-    pub fn to_match(&self) -> Match {
+    pub fn to_match(self) -> Match {
         let mut m = self.to_match_as_is();
         m.normalize();
         m

@@ -329,10 +329,11 @@ impl Match {
             if !self.implies_ethernet() && self.get(FieldId::PACKET_TYPE).is_none() {
                 self.put(FieldId::PACKET_TYPE, 0, 0xffff_ffff);
             }
-        } else if field == FieldId::PACKET_TYPE && mask != 0 && self.implies_ethernet() {
-            if self.value_or_zero(FieldId::PACKET_TYPE) == 0 {
-                self.put(FieldId::PACKET_TYPE, 0, 0);
-            }
+        } else if field == FieldId::PACKET_TYPE
+            && self.value_or_zero(FieldId::PACKET_TYPE) == 0
+            && self.implies_ethernet()
+        {
+            self.put(FieldId::PACKET_TYPE, 0, 0);
         }
     }
 

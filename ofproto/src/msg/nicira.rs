@@ -159,7 +159,7 @@ impl Codec for TlvMap {
             index: r.u16("option index")?,
         };
         r.skip(2, "pad")?;
-        if m.len % 4 != 0 || m.len > 124 {
+        if !m.len.is_multiple_of(4) || m.len > 124 {
             return Err(DecodeError::new(
                 OfpError::NXTTMFC_BAD_OPT_LEN,
                 "option length",

@@ -26,7 +26,7 @@ impl<const N: usize> FixedStr<N> {
 
     /// The text, with what is not UTF-8 replaced.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub fn to_text(self) -> String {
         String::from_utf8_lossy(self.as_bytes()).into_owned()
     }
 }

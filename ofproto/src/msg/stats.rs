@@ -183,7 +183,7 @@ fn unknown(stats_type: u16, mut r: Reader<'_>) -> UnknownStats {
 
 /// The reader must be empty, or hold whole groups of eight.
 fn multiple_of_8(r: &Reader<'_>) -> Result<(), DecodeError> {
-    if r.remaining() % 8 == 0 {
+    if r.remaining().is_multiple_of(8) {
         return Ok(());
     }
     Err(r.error(OfpError::OFPBRC_BAD_LEN, "body length"))

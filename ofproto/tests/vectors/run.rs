@@ -461,7 +461,7 @@ fn print_nx(flow: &FlowMod) -> String {
         ..flow.clone()
     };
     match Message::FlowMod(flow).to_bytes(0) {
-        Ok(bytes) => print_message(&bytes, 3),
+        Ok(bytes) => trimmed(&print_message(&bytes, 3)),
         Err(e) => e.to_string(),
     }
 }
