@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use super::{Backoff, Deserted, Teller};
@@ -116,19 +115,16 @@ impl Executor {
         }
     }
 
-    /// Waits, and answers what is asked meanwhile.
+    /// Waits. What is asked meanwhile waits too: an answer now would only bring the question back.
     async fn pause(&mut self, pause: Duration) -> Result<(), Deserted> {
-        let until = Instant::now() + pause;
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep_until(until) => return Ok(()),
-                batch = self.batches.recv() => {
-                    let batch = batch.ok_or(Deserted)?;
-                    let reason = Arc::from("no rtnetlink socket");
-                    self.teller.finished(batch.id, Outcome::Lost { reason }).await?;
-                }
-                () = self.teller.events.closed() => return Err(Deserted),
-            }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.teller.events.closed() => return Err(Deserted),
+        }
+        if self.batches.is_closed() && self.batches.is_empty() {
+            Err(Deserted)
+        } else {
+            Ok(())
         }
     }
 
