@@ -8,6 +8,8 @@
 //! without a complete replica, and so without a plan. The server passes the lock on when a connection ends, so an
 //! agent that was killed stands in nobody's way.
 
+#[cfg(test)]
+mod fixture;
 mod read;
 mod view;
 mod write;

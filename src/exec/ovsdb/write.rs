@@ -3,7 +3,7 @@
 //! Compared with the replica, so that what stands already is not written: every change makes `ovs-vswitchd` look at
 //! its whole configuration again. Of maps only the keys asked for are touched. The last operations raise `next_cfg`,
 //! the number by which `ovs-vswitchd` later says that it is done; without any other operation there is no
-//! transaction. Knows no connection. Held by the tests at the foot and `tests/exec_ovsdb.rs`.
+//! transaction. Knows no connection. Held by `tests` and `tests/exec_ovsdb.rs`.
 
 use std::sync::Arc;
 
@@ -412,3 +412,6 @@ fn map_mutations<'k>(
     }
     mutations
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Batches against a small replica: the operations written, the items refused, the replies mapped back.
+
+use super::super::fixture::{ROWS, Source};
+use super::*;
+use crate::model::VlanHint;
+use std::collections::BTreeMap;
+
+fn draft(items: &[(RowKey, Option<Row>)]) -> Draft {
+    let mut replica = Replica::new(read::indexes());
+    replica.follow(&Source::new().update(ROWS));
+    Draft::new(items, &replica, &"hv1".into(), &"vifd_x".into())
+}
+
+/// The operations between the first and the two last, which are always the same.
+fn operations(draft: &mut Draft) -> Vec<String> {
+    let params = draft.take().to_params(&"Open_vSwitch".into());
+    let all: Vec<String> = params.iter().map(Json::to_string).collect();
+    assert_eq!(all[1], r#"{"lock":"vifd_x","op":"assert"}"#);
+    let [_, _, middle @ .., raise, select] = &all[..] else {
+        panic!("{all:?}")
+    };
+    assert!(raise.contains(r#"[["next_cfg","+=",1]]"#), "{raise}");
+    assert!(select.contains(r#""op":"select""#), "{select}");
+    middle.to_vec()
+}
+
+fn vif(tag: u16, hint: Option<VlanHint>) -> (RowKey, Option<Row>) {
+    (
+        RowKey::Vif("tap1".into()),
+        Some(Row::Vif(VifRow { tag, hint })),
+    )
+}
+
+fn port(name: &str, bridge: &str, peer: &str) -> (RowKey, Option<Row>) {
+    let options = BTreeMap::from([("peer".into(), peer.into())]);
+    let row = PortRow {
+        bridge: bridge.into(),
+        kind: "patch".into(),
+        options,
+    };
+    (RowKey::Port(name.into()), Some(Row::Port(row)))
+}
+
+fn bridge(name: &str, mode: &str, create: bool) -> (RowKey, Option<Row>) {
+    let row = BridgeRow {
+        datapath_type: Some("system".into()),
+        fail_mode: Some(mode.into()),
+        create,
+    };
+    (RowKey::Bridge(name.into()), Some(Row::Bridge(row)))
+}
+
+#[test]
+fn what_stands_is_not_written() {
+    let items = [
+        bridge("br-int", "secure", true),
+        port("patch-tun", "br-int", "x"),
+        (RowKey::Port("nobody".into()), None),
+        (RowKey::Vif("nobody".into()), None),
+    ];
+    let draft = draft(&items);
+    assert!(draft.is_empty());
+    assert_eq!(
+        draft.unchanged(),
+        Outcome::Done {
+            refused: vec![],
+            next_cfg: None
+        }
+    );
+}
+
+#[test]
+fn only_columns_and_keys_that_differ_are_written() {
+    let hint = VlanHint {
+        network: "11111111-2222-4333-8444-555555555555".parse().unwrap(),
+        network_type: "local".into(),
+        physical_network: None,
+        segmentation_id: None,
+        tag: 9,
+    };
+    let items = [vif(9, Some(hint)), port("patch-tun", "br-int", "y")];
+    let written = operations(&mut draft(&items));
+    let is =
+        |at: u8| format!(r#"[["_uuid","==",["uuid","00000000-0000-4000-8000-0000000000{at}"]]]"#);
+    let expected = [
+        format!(
+            r#"{{"op":"update","row":{{"tag":9,"trunks":["set",[]]}},"table":"Port","where":{}}}"#,
+            is(13)
+        ),
+        format!(
+            concat!(
+                r#"{{"mutations":[["other_config","delete","segmentation_id"],["other_config","insert",["map",["#,
+                r#"["net_uuid","11111111-2222-4333-8444-555555555555"],["network_type","local"],"#,
+                r#"["physical_network","None"]]]]],"op":"mutate","table":"Port","where":{}}}"#
+            ),
+            is(13)
+        ),
+        format!(
+            concat!(
+                r#"{{"mutations":[["options","delete","peer"],["options","insert",["map",[["peer","y"]]]]],"#,
+                r#""op":"mutate","table":"Interface","where":{}}}"#
+            ),
+            is(22)
+        ),
+    ];
+    assert_eq!(written, expected);
+}
+
+#[test]
+fn a_new_bridge_takes_ports_of_the_same_batch() {
+    let mut draft = draft(&[bridge("br-tun", "secure", true), port("p", "br-tun", "q")]);
+    let written = operations(&mut draft);
+    let inserts = written
+        .iter()
+        .filter(|op| op.contains(r#""op":"insert""#))
+        .count();
+    assert_eq!((written.len(), inserts), (7, 5), "{written:#?}");
+    assert!(
+        written[6].contains(r#"["name","==","br-tun"]"#),
+        "{}",
+        written[6]
+    );
+    assert_eq!(
+        written
+            .iter()
+            .filter(|op| op.contains("vifd-owner"))
+            .count(),
+        2,
+        "{written:#?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_alone() {
+    let items = [
+        bridge("br-ex", "secure", false),
+        port("p", "br-ex", "q"),
+        (RowKey::Port("tap1".into()), None),
+        (RowKey::Vif("tap9".into()), vif(1, None).1),
+        (RowKey::Vif("tap1".into()), bridge("x", "y", true).1),
+        vif(1, None),
+    ];
+    let mut draft = draft(&items);
+    assert_eq!(operations(&mut draft).len(), 1);
+    let count = OpResult::Count(1);
+    let Outcome::Done { refused, .. } = draft.done(&[OpResult::Done, count.clone(), count]) else {
+        panic!()
+    };
+    assert_eq!(
+        refused.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+        [0, 1, 2, 3, 4],
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn replies_find_their_items() {
+    let draft = draft(&[port("p", "br-int", "q"), vif(1, None)]);
+    // assert, insert, insert, mutate, update, mutate, select
+    let at = |op| match draft.rejected(op, "no".into()) {
+        Outcome::Rejected { at, .. } => at,
+        other => panic!("{other:?}"),
+    };
+    let found: Vec<_> = (0..7).map(|op| at(Some(op))).collect();
+    assert_eq!(
+        found,
+        [None, Some(0), Some(0), Some(0), Some(1), None, None]
+    );
+    assert_eq!(at(None), None);
+    // The bridge went between replica and commit.
+    let results = |mutated, updated| {
+        let counts = [
+            OpResult::Count(mutated),
+            OpResult::Count(updated),
+            OpResult::Count(1),
+        ];
+        let mut row = ovsdb::json::Object::new();
+        row.insert("next_cfg", Json::Integer(42));
+        let mut results = vec![OpResult::Done, OpResult::Done, OpResult::Done];
+        results.extend(counts);
+        results.push(OpResult::Rows(vec![row]));
+        results
+    };
+    assert_eq!(
+        draft.done(&results(1, 1)),
+        Outcome::Done {
+            refused: vec![],
+            next_cfg: Some(42)
+        }
+    );
+    let Outcome::Done {
+        refused,
+        next_cfg: Some(42),
+    } = draft.done(&results(0, 1))
+    else {
+        panic!()
+    };
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].0, 0);
+}
