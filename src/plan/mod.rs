@@ -367,7 +367,11 @@ impl Planner {
 
     /// When [`Planner::step`] has something to retry, on the caller's monotonic clock in ms.
     pub fn next_deadline(&self) -> Option<u64> {
-        let flows = self.flows.values().filter(|l| l.is_online()).filter_map(Ledger::next_retry);
+        let flows = self
+            .flows
+            .iter()
+            .filter(|(bridge, ledger)| ledger.is_online() && !self.bridge_row_open(bridge))
+            .filter_map(|(_, ledger)| ledger.next_retry());
         let others = [
             self.rows.is_online().then(|| self.rows.next_retry()).flatten(),
             self.links.is_online().then(|| self.links.next_retry()).flatten(),
