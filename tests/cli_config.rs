@@ -49,16 +49,16 @@ fn every_bad_value_is_told_at_once() {
     for expected in [
         "vifd: 4 problems in the configuration:".to_owned(),
         format!(
-            "  {config}:12: [ovs] local_ip = 10.0.0.256: not an IP address: give an IPv4 or IPv6 address"
+            "  {config}:13: [ovs] local_ip = 10.0.0.256: not an IP address: give an IPv4 or IPv6 address"
         ),
         format!(
-            "  {config}:13: [ovs] bridge_mappings = physnet1:br-ex,physnet1:br-b: Key physnet1 in mapping: 'physnet1:br-b' not unique"
+            "  {config}:14: [ovs] bridge_mappings = physnet1:br-ex,physnet1:br-b: Key physnet1 in mapping: 'physnet1:br-b' not unique"
         ),
         format!(
-            "  {config}:15: [agent] tunnel_types = vxlan,stt: unknown tunnel type \"stt\": allowed are gre and vxlan"
+            "  {config}:16: [agent] tunnel_types = vxlan,stt: unknown tunnel type \"stt\": allowed are gre and vxlan"
         ),
         format!(
-            "  {config}:16: [agent] vxlan_udp_port = 70000: not a whole number from 1 to 65535"
+            "  {config}:17: [agent] vxlan_udp_port = 70000: not a whole number from 1 to 65535"
         ),
     ] {
         assert!(

@@ -29,7 +29,9 @@ pub(super) fn check(
             warnings: names::unknown(&ini),
         })
     } else {
-        Err(ConfigError(checker.problems))
+        let mut problems = checker.problems;
+        problems.sort_by(|a, b| (a.place.is_none(), &a.place).cmp(&(b.place.is_none(), &b.place)));
+        Err(ConfigError(problems))
     }
 }
 

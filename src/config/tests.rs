@@ -77,14 +77,14 @@ fn everything_wrong_is_told_at_once_with_its_line() {
          [vifd]\nrun_dir = run\n",
     );
     let expected = [
+        "vifd.conf:2: [ovs] local_ip = 300.1.1.1: not an IP address",
         "vifd.conf:3: [ovs] bridge_mappings = a: Invalid mapping: 'a'",
         "vifd.conf:4: [ovs] datapath_type = dpdk: unknown datapath type: allowed are system",
-        "vifd.conf:2: [ovs] local_ip = 300.1.1.1: not an IP address",
+        "vifd.conf:6: [ovs] tunnel_bridge = br-x: it must differ",
         "vifd.conf:8: [agent] tunnel_types = stt: unknown tunnel type \"stt\": allowed are gre and vxlan",
         "vifd.conf:9: [agent] vxlan_udp_port = 0: not a whole number from 1 to 65535",
         "vifd.conf:10: [agent] tunnel_csum = perhaps: not a truth value",
         "vifd.conf:12: [vifd] run_dir = run: not an absolute path",
-        "vifd.conf:6: [ovs] tunnel_bridge = br-x: it must differ",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {

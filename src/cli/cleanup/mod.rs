@@ -23,8 +23,8 @@ use survey::{Survey, survey};
 #[command(
     long_about = "Removes what vifd has put on this host: its flows (by their cookie), its ports and bridges (by \
         external_ids:vifd-owner), what it remembered in other_config of VIFs, and its network namespaces. VIFs stay \
-        plugged, on the dead VLAN, as if they were new. Bridges that others made stay; physical bridges forward again \
-        as they did before. Bridges of ours stay for as long as they hold ports of others.\n\nTraffic of VIFs stops. \
+        plugged, on the dead VLAN, as if they were new. Bridges that others made stay, and physical bridges go on \
+        forwarding. Bridges of ours stay for as long as they hold ports of others.\n\nTraffic of VIFs stops. \
         Refuses to work while the agent runs.",
     after_long_help = "Examples:\n  vifd cleanup --dry-run    only says what would be removed\n  vifd cleanup"
 )]
@@ -64,8 +64,6 @@ pub(super) enum Removal {
         bridge: String,
         tag: Option<i64>,
     },
-    /// The fail mode that vifd gave a physical bridge.
-    FailMode { bridge: String },
     /// Flows with our cookie on a bridge that stays.
     Flows { bridge: String, flows: usize },
     /// A network namespace.
@@ -89,9 +87,6 @@ impl Removal {
                 bridge,
                 tag: None,
             } => format!("what was remembered of VIF {name} on {bridge} (it stays)"),
-            Removal::FailMode { bridge } => {
-                format!("fail_mode=secure of {bridge} (it forwards by itself again)")
-            }
             Removal::Flows { bridge, flows } => format!("{flows} flows on {bridge}"),
             Removal::Namespace { name } => format!("network namespace {name}"),
         }
@@ -129,32 +124,20 @@ fn lock(config: &Config, args: &CleanupArgs) -> Result<Option<Lock>, Failure> {
 async fn clean(config: &Config, dry_run: bool) -> Result<Report, Failure> {
     let mut switch = Switch::connect(Target::of(config)).await?;
     let Survey {
-        mut rows,
-        kept,
+        rows,
+        mut kept,
         staying,
     } = survey(&switch.replica, config);
     let mut problems = Vec::new();
     let (mut flows, unreachable) = flows::find(config, &staying).await;
     problems.extend(unreachable);
-    // A physical bridge is ours to open again only if it bears something of ours.
-    let ours = |bridge: &str| {
-        rows.iter().chain(&flows).any(|found| match found {
-            Removal::Port { bridge: b, .. } | Removal::Flows { bridge: b, .. } => b == bridge,
-            _ => false,
-        })
-    };
-    let foreign: Vec<Removal> = rows
-        .iter()
-        .filter(|row| matches!(row, Removal::FailMode { bridge } if !ours(bridge)))
-        .cloned()
-        .collect();
-    rows.retain(|row| !foreign.contains(row));
+    kept.extend(flows::kept(&staying, &flows));
     let mut spaces = namespaces::find();
     if !dry_run {
         if let Err(failure) = survey::remove(&mut switch, &rows, Apply::Wait).await {
             problems.push(failure.text);
         }
-        problems.extend(flows::remove(config, &mut flows).await);
+        problems.extend(flows::remove(config, &staying, &mut flows).await);
         problems.extend(namespaces::remove(&mut spaces));
     }
     let removed = [rows, flows, spaces].concat();

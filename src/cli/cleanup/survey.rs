@@ -34,7 +34,15 @@ pub(super) struct Survey {
     /// Left, and why.
     pub kept: Vec<String>,
     /// Bridges that stay, with whatever flows they have.
-    pub staying: Vec<String>,
+    pub staying: Vec<Staying>,
+}
+
+/// A bridge that stays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Staying {
+    pub name: String,
+    /// It leads to a physical network and is the operator's.
+    pub uplink: bool,
 }
 
 /// Looks at every bridge.
@@ -75,15 +83,11 @@ pub(super) fn survey(replica: &Replica, config: &Config) -> Survey {
             )),
             None => {}
         }
-        found.staying.push(name.to_string());
-        if physical.contains(&*name)
-            && owner(bridge).is_none()
-            && bridge.str("fail_mode") == "secure"
-        {
-            found.rows.push(Removal::FailMode {
-                bridge: name.to_string(),
-            });
-        }
+        let uplink = physical.contains(&*name) && owner(bridge).is_none();
+        found.staying.push(Staying {
+            name: name.to_string(),
+            uplink,
+        });
         for (_, port) in ports {
             found.port(port, &name, host, *name == *config.ovs.integration_bridge);
         }
@@ -123,9 +127,6 @@ pub(super) async fn remove(
         .iter()
         .map(|row| match row {
             Removal::Vif { name, .. } => lookup::port(&switch.replica, name).map(|(uuid, _)| uuid),
-            Removal::FailMode { bridge } => {
-                lookup::bridge(&switch.replica, bridge).map(|(uuid, _)| uuid)
-            }
             _ => None,
         })
         .collect();
@@ -144,9 +145,6 @@ pub(super) async fn remove(
                             "other_config",
                             &HINT.map(|key| (key, None)),
                         )?;
-                    }
-                    (Removal::FailMode { .. }, Some(uuid)) => {
-                        batch.clear(ovsdb::vswitch::Bridge::NAME, uuid, &["fail_mode"])?;
                     }
                     _ => {}
                 }
