@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::batch::OpError;
 use crate::conn::{Outcome, Request};
+use crate::message::Family;
 
 /// Something a kernel may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -205,13 +206,24 @@ impl Probe {
     pub fn request(&mut self) -> Option<Request> {
         loop {
             let feature = *Feature::ALL.get(self.next)?;
-            match trial::batch(feature).encode_trial() {
+            match trial::batch(feature, self.family()).encode_trial() {
                 Ok(encoded) => return Some(Request::Commit(encoded)),
                 Err(_) => {
                     self.features.record(feature, Finding::Unclear);
                     self.next = self.next.saturating_add(1);
                 }
             }
+        }
+    }
+
+    /// A family that exists, for features that belong to none: the families come first.
+    fn family(&self) -> Family {
+        if self.features.has(Feature::Inet) {
+            Family::INET
+        } else if self.features.has(Feature::Bridge) {
+            Family::BRIDGE
+        } else {
+            Family::IPV4
         }
     }
 

@@ -17,8 +17,8 @@ use crate::table::{Table, TableFlags};
 const TABLE: &str = "vifd-probe";
 const R1: Register = Register::R1;
 
-/// The batch that uses a feature.
-pub(super) fn batch(feature: Feature) -> Batch {
+/// The batch that uses a feature. `any` is the family for features that belong to none.
+pub(super) fn batch(feature: Feature, any: Family) -> Batch {
     let inet = |rule: Vec<Expr>| chain_with(Family::INET, input(), rule);
     let bridge = |rule: Vec<Expr>| {
         chain_with(
@@ -49,23 +49,27 @@ pub(super) fn batch(feature: Feature) -> Batch {
         Feature::BridgeMeta => bridge(vec![meta(MetaKey::BRI_IIFNAME, R1)]),
         Feature::ConcatIntervals => {
             let fields = [DataType::IPV4_ADDR, DataType::INET_SERVICE];
-            set(&Set::new(TABLE, "s", &fields).with_intervals(&fields))
+            set(any, &Set::new(TABLE, "s", &fields).with_intervals(&fields))
         }
-        Feature::SetTimeouts => {
-            set(&Set::new(TABLE, "s", &[DataType::IPV4_ADDR]).with_flags(SetFlags::TIMEOUT))
-        }
+        Feature::SetTimeouts => set(
+            any,
+            &Set::new(TABLE, "s", &[DataType::IPV4_ADDR]).with_flags(SetFlags::TIMEOUT),
+        ),
         Feature::SetExpressions => {
             let plain = Set::new(TABLE, "s", &[DataType::IPV4_ADDR]);
-            set(&Set {
-                expr: Some(counter()),
-                ..plain
-            })
+            set(
+                any,
+                &Set {
+                    expr: Some(counter()),
+                    ..plain
+                },
+            )
         }
-        Feature::DynamicSets => dynamic(),
+        Feature::DynamicSets => dynamic(any),
         Feature::NamedObjects => {
-            let mut batch = table(Family::INET, TableFlags::NONE);
+            let mut batch = table(any, TableFlags::NONE);
             let data = ObjectData::Counter(Counts::default());
-            batch.add_object(Family::INET, &Object::new(TABLE, "o", data));
+            batch.add_object(any, &Object::new(TABLE, "o", data));
             batch
         }
         Feature::Flowtables => {
@@ -106,7 +110,7 @@ pub(super) fn batch(feature: Feature) -> Batch {
         Feature::BridgeReject => {
             chain_with(Family::BRIDGE, base(hook::PREROUTING, 0), vec![reject()])
         }
-        Feature::Log => inet(vec![Log::default().into()]),
+        Feature::Log => chain_with(any, input(), vec![Log::default().into()]),
         Feature::Queue => inet(vec![
             Queue {
                 number: Some(0),
@@ -164,8 +168,8 @@ pub(super) fn batch(feature: Feature) -> Batch {
             }
             .into(),
         ]),
-        Feature::TableOwner => table(Family::INET, TableFlags::OWNER),
-        Feature::TablePersist => table(Family::INET, TableFlags::OWNER.with(TableFlags::PERSIST)),
+        Feature::TableOwner => table(any, TableFlags::OWNER),
+        Feature::TablePersist => table(any, TableFlags::OWNER.with(TableFlags::PERSIST)),
     }
 }
 
@@ -208,16 +212,19 @@ fn nat(number: u32, priority: i32, rule: Vec<Expr>) -> Batch {
     chain_with(Family::IPV4, base(number, priority).of_kind("nat"), rule)
 }
 
-fn set(set: &Set) -> Batch {
-    let mut batch = table(Family::INET, TableFlags::NONE);
-    batch.add_set(Family::INET, set);
+fn set(family: Family, set: &Set) -> Batch {
+    let mut batch = table(family, TableFlags::NONE);
+    batch.add_set(family, set);
     batch
 }
 
-fn dynamic() -> Batch {
+fn dynamic(family: Family) -> Batch {
     let flags = SetFlags::EVAL.with(SetFlags::TIMEOUT);
-    let mut batch = set(&Set::new(TABLE, "s", &[DataType::IPV4_ADDR]).with_flags(flags));
-    batch.add_chain(Family::INET, &input());
+    let mut batch = set(
+        family,
+        &Set::new(TABLE, "s", &[DataType::IPV4_ADDR]).with_flags(flags),
+    );
+    batch.add_chain(family, &input());
     let add = DynSet {
         set: "s".into(),
         op: DynSetOp::ADD,
@@ -225,7 +232,7 @@ fn dynamic() -> Batch {
         ..DynSet::default()
     };
     let load = payload(PayloadBase::NETWORK, 12, 4, R1);
-    batch.add_rule(Family::INET, &Rule::new(TABLE, "c", vec![load, add.into()]));
+    batch.add_rule(family, &Rule::new(TABLE, "c", vec![load, add.into()]));
     batch
 }
 

@@ -3,4 +3,6 @@
 mod generate;
 mod roundtrip;
 mod sweep;
+#[path = "../tree/mod.rs"]
+mod tree;
 mod vectors;

@@ -4,7 +4,9 @@
 use nft::conntrack::CtMessage;
 use nft::message::{Body, Message};
 use nft::saved::{from_text, to_text};
-use nft::wire::{Ack, Frames, Reader, Writer, kind};
+use nft::wire::{Ack, Frames, Writer, kind};
+
+use crate::tree::tree;
 
 /// One recorded message.
 pub struct Vector {
@@ -106,49 +108,6 @@ fn messages_of_nft_encode_to_the_same_bytes() {
         checked += 1;
     }
     assert!(checked > 120, "{checked}");
-}
-
-/// Attributes by number.
-#[derive(Debug, PartialEq)]
-enum Tree {
-    Leaf(Vec<u8>),
-    Nest(Vec<(u16, Tree)>),
-}
-
-/// The attributes of a message in the order of their numbers, which is free on the wire. Numbers
-/// that are zero are left out: `nft` writes some that hold the default, and this crate does not.
-fn tree(mut payload: Reader<'_>) -> Tree {
-    payload.take(4, "nfgenmsg").unwrap();
-    nest(payload)
-}
-
-fn nest(mut r: Reader<'_>) -> Tree {
-    let mut list = Vec::new();
-    while let Some(mut a) = r.attribute().unwrap() {
-        if a.nested {
-            list.push((a.kind, nest(a.value)));
-            continue;
-        }
-        let bytes = a.value.rest();
-        let zero = matches!(bytes.len(), 1 | 2 | 4 | 8) && bytes.iter().all(|byte| *byte == 0);
-        if !zero {
-            // The name of a helper comes without its NUL from libnftnl.
-            let text = bytes
-                .strip_suffix(&[0])
-                .filter(|t| t.iter().all(u8::is_ascii_graphic));
-            list.push((a.kind, Tree::Leaf(text.unwrap_or(bytes).to_vec())));
-        }
-    }
-    // libnftnl numbers the elements of a set from 1; the kernel ignores the number.
-    let numbered = list
-        .iter()
-        .zip(1..)
-        .all(|(item, n)| item.0 == n && matches!(item.1, Tree::Nest(_)));
-    if numbered {
-        list.iter_mut().for_each(|item| item.0 = 1);
-    }
-    list.sort_by_key(|item| item.0);
-    Tree::Nest(list)
 }
 
 #[test]
