@@ -6,11 +6,12 @@
 //! 2. Pipelined transactions of one update each, alternating between this client and a raw
 //!    socket that writes prepared bytes and counts replies.
 
+use ovsdb::Uuid;
 use ovsdb::condition::Condition;
 use ovsdb::json::{SplitLimits, Splitter};
 use ovsdb::monitor::TableMonitor;
 use ovsdb::net::{Client, Config, Remote};
-use ovsdb::op::{Transaction, columns};
+use ovsdb::op::{OpResult, Transaction, columns};
 use ovsdb::replica::Replica;
 use ovsdb::session::Event;
 use ovsdb::value::Datum;
@@ -55,14 +56,19 @@ fn main() {
         .enable_all()
         .build();
     let runtime = runtime.expect("runtime");
-    let client = runtime.block_on(load(dir.path(), rows));
+    let (client, items) = runtime.block_on(load(dir.path(), rows));
     println!("{rows} rows, then {RATE} row updates/s for {seconds} s, {BURST} per transaction\n");
     println!(
         "| reader | snapshot s | snapshot CPU s | peak MB | updates CPU s | lag ms | peak MB after |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for kind in ["this client", "ovsdb-client", "python ovs.db.idl"] {
-        measure(&runtime, &client, dir.path(), kind, rows, seconds);
+    let load = Load {
+        client: &client,
+        items: &items,
+        seconds,
+    };
+    for (run, kind) in (1..).zip(["this client", "ovsdb-client", "python ovs.db.idl"]) {
+        measure(&runtime, &load, dir.path(), kind, run);
     }
     println!();
     runtime.block_on(pipelines(&client, dir.path()));
@@ -112,10 +118,11 @@ fn config(socket: &Path) -> Config {
     config
 }
 
-async fn load(dir: &Path, rows: u32) -> Client {
+async fn load(dir: &Path, rows: u32) -> (Client, Vec<Uuid>) {
     let (client, mut events) = Client::spawn(config(&dir.join("sock"))).expect("client");
     while !matches!(events.next().await, Some(Event::InitialSnapshotComplete)) {}
     let names: Vec<u32> = (0..rows).collect();
+    let mut items = Vec::new();
     for chunk in names.chunks(2000) {
         let mut txn = Transaction::new();
         for i in chunk {
@@ -146,12 +153,13 @@ async fn load(dir: &Path, rows: u32) -> Client {
                 ]),
             );
         }
-        client.transact(txn, LIMIT).await.expect("load");
+        let results = client.transact(txn, LIMIT).await.expect("load");
+        items.extend(results.iter().filter_map(OpResult::uuid));
     }
     let mut txn = Transaction::new();
     txn.insert("marker", columns([("n", 0)]));
     client.transact(txn, LIMIT).await.expect("marker");
-    client
+    (client, items)
 }
 
 /// This client as a reader in a process of its own.
@@ -236,24 +244,25 @@ fn usage(pid: u32) -> (f64, f64) {
     (ticks / 100.0, kilobytes / 1024.0)
 }
 
-fn measure(
-    runtime: &tokio::runtime::Runtime,
-    client: &Client,
-    dir: &Path,
-    kind: &str,
-    rows: u32,
+/// What the readers have to follow.
+struct Load<'a> {
+    client: &'a Client,
+    items: &'a [Uuid],
     seconds: u32,
-) {
+}
+
+fn measure(runtime: &tokio::runtime::Runtime, load: &Load<'_>, dir: &Path, kind: &str, run: i64) {
     runtime.block_on(async {
         let mut txn = Transaction::new();
         txn.update("marker", [], columns([("n", 0)]));
-        client.transact(txn, LIMIT).await.expect("marker");
+        load.client.transact(txn, LIMIT).await.expect("marker");
     });
     let began = Instant::now();
     let mut child = spawn(dir, kind);
     let pid = child.id();
     let stdout = child.stdout.take().expect("stdout");
     let (tell, told) = mpsc::channel();
+    let rows = load.items.len();
     let lines = kind == "ovsdb-client";
     std::thread::spawn(move || {
         let mut seen = 0;
@@ -265,7 +274,7 @@ fn measure(
                 "ready" => "ready",
                 "done" => "done",
                 _ if lines && seen == rows => "ready",
-                _ if lines && line.ends_with(",1") && line.starts_with(",new") => "done",
+                _ if lines && line.starts_with(",new,1,") => "done",
                 _ => continue,
             };
             if tell.send(message).is_err() {
@@ -274,7 +283,7 @@ fn measure(
         }
     });
     let wait = |wanted: &str| loop {
-        if told.recv_timeout(LIMIT).expect("reader ended") == wanted {
+        if told.recv_timeout(LIMIT / 2).expect("reader ended") == wanted {
             return;
         }
     };
@@ -282,7 +291,7 @@ fn measure(
     let snapshot = began.elapsed().as_secs_f64();
     std::thread::sleep(Duration::from_millis(200));
     let (snapshot_cpu, snapshot_peak) = usage(pid);
-    runtime.block_on(updates(client, rows, seconds));
+    runtime.block_on(updates(load, run));
     let sent = Instant::now();
     wait("done");
     let lag = sent.elapsed().as_secs_f64() * 1000.0;
@@ -296,7 +305,12 @@ fn measure(
 }
 
 /// Sends the updates at their rate, then the marker.
-async fn updates(client: &Client, rows: u32, seconds: u32) {
+async fn updates(load: &Load<'_>, run: i64) {
+    let Load {
+        client,
+        items,
+        seconds,
+    } = load;
     let began = Instant::now();
     let bursts = RATE * seconds / BURST;
     for burst in 0..bursts {
@@ -306,9 +320,11 @@ async fn updates(client: &Client, rows: u32, seconds: u32) {
         }
         let mut txn = Transaction::new();
         for i in 0..BURST {
-            let i = (burst * BURST + i).wrapping_mul(7919) % rows;
-            let this = [Condition::eq("name", format!("tap{i:08x}-{:02}", i % 100))];
-            txn.update("item", this, columns([("ofport", burst % 60_000)]));
+            let at = (burst * BURST + i).wrapping_mul(7919) as usize % items.len();
+            let this = [Condition::uuid(items[at])];
+            // Every update of every run is a change.
+            let value = i64::from(burst) * 4 + run;
+            txn.update("item", this, columns([("ofport", value)]));
         }
         client.transact(txn, LIMIT).await.expect("update");
     }
@@ -351,21 +367,28 @@ async fn pipelines(client: &Client, dir: &Path) {
     );
 }
 
+/// Two batches in flight: one is handed over while the outcomes of the other are awaited.
 async fn pipelined(client: &Client) -> f64 {
-    let transactions: Vec<Transaction> = (0..SMALL).map(small).collect();
+    const BATCH: usize = 1000;
+    let mut transactions = (0..SMALL).map(small).collect::<Vec<_>>().into_iter();
     let began = Instant::now();
     let mut flying = std::collections::VecDeque::new();
-    for txn in transactions {
-        if flying.len() == 1000 {
-            let next: ovsdb::net::Pending = flying.pop_front().expect("window");
-            next.await.expect("transaction");
+    loop {
+        for txn in transactions.by_ref().take(BATCH) {
+            flying.push_back(client.submit(txn, LIMIT).await.expect("sent"));
         }
-        flying.push_back(client.submit(txn, LIMIT).await.expect("sent"));
+        if flying.is_empty() {
+            return began.elapsed().as_secs_f64();
+        }
+        let keep = if transactions.len() > 0 { BATCH } else { 0 };
+        while flying.len() > keep {
+            flying
+                .pop_front()
+                .expect("window")
+                .await
+                .expect("transaction");
+        }
     }
-    for next in flying {
-        next.await.expect("transaction");
-    }
-    began.elapsed().as_secs_f64()
 }
 
 fn raw_socket(socket: &Path) -> f64 {
