@@ -144,7 +144,11 @@ async fn batches_dumps_and_errors() {
         StatsRequest::Aggregate(FlowStatsRequest::default()),
     );
     match next(&mut events).await {
-        Event::Reply { tag: Tag(3), frame, more: false } => match frame.message().unwrap() {
+        Event::Reply {
+            tag: Tag(3),
+            frame,
+            more: false,
+        } => match frame.message().unwrap() {
             Message::StatsReply {
                 body: StatsReply::Aggregate(_, totals),
                 ..
@@ -178,7 +182,14 @@ async fn the_monitor_reports_other_connections_and_overflows() {
     request(&watcher, 1, StatsRequest::FlowMonitor(vec![subscription]));
     let first = next(&mut updates).await;
     assert!(
-        matches!(first, Event::Reply { tag: Tag(1), more: false, .. }),
+        matches!(
+            first,
+            Event::Reply {
+                tag: Tag(1),
+                more: false,
+                ..
+            }
+        ),
         "{first:?}"
     );
 
@@ -243,7 +254,9 @@ async fn bundles_are_all_or_nothing() {
         batch
     };
     let count = async |events: &mut Events| {
-        dump(&handle, events, FlowStatsRequest::default()).await.len()
+        dump(&handle, events, FlowStatsRequest::default())
+            .await
+            .len()
     };
 
     let good = bundle(&mut (0..5_000).map(flow));
@@ -273,7 +286,10 @@ async fn bundles_are_all_or_nothing() {
             committed: false,
             errors,
             control: None,
-        } => assert!(matches!(errors[..], [(42, OpError::Refused(_))]), "{errors:?}"),
+        } => assert!(
+            matches!(errors[..], [(42, OpError::Refused(_))]),
+            "{errors:?}"
+        ),
         other => panic!("{other:?}"),
     }
     assert_eq!(count(&mut events).await, 5_000);

@@ -398,7 +398,8 @@ impl Match {
 
     /// Requires that the packet has no VLAN tag (OpenFlow 1.0's `dl_vlan=0xffff`).
     pub fn set_no_vlan(&mut self) {
-        self.put(FieldId::VLAN_TCI, 0, 0xffff);
+        let set = self.set(FieldId::VLAN_TCI, 0, 0xffff);
+        debug_assert!(set.is_ok());
     }
 
     /// Compares a Geneve option. `value` and `mask` have the same length, 1 to 124 bytes.

@@ -15,7 +15,7 @@ use super::action_print::write_actions;
 use super::error::TextError;
 use super::field::{parse_port, write_port};
 use super::match_parse::MatchBuilder;
-use super::match_print::{DEFAULT_PRIORITY, write_match, write_match_and_space};
+use super::match_print::{DEFAULT_PRIORITY, write_match, write_match_and_space, write_whole_match};
 use super::scan::Span;
 
 impl fmt::Display for FlowMod {
@@ -96,7 +96,7 @@ fn write_flags(out: &mut dyn Write, flags: u16) -> fmt::Result {
 /// The flow in the syntax that [`FlowMod::from_str`] and `ovs-ofctl` read, with the command first
 /// unless it is an add: `table=1,priority=100,tcp,tp_dst=80,actions=drop`.
 ///
-/// The buffer id has no place in it.
+/// The buffer id has no place in it, nor has the length limit of an output to a field.
 #[must_use]
 pub fn flow_line(flow: &FlowMod) -> String {
     let mut line = String::new();
@@ -158,7 +158,7 @@ fn write_flow_line(out: &mut String, flow: &FlowMod) -> fmt::Result {
         // Ethernet and nothing else: no other field says so.
         out.push_str("eth,");
     }
-    write_match(out, &flow.match_, priority)?;
+    write_whole_match(out, &flow.match_, priority)?;
     if deletes {
         let end = out.trim_end_matches(',').len();
         out.truncate(end);
@@ -277,9 +277,7 @@ pub fn parse_flow_mod(text: &str, command: FlowModCommand) -> Result<FlowMod, Te
     let flow = parse_flow(line, command)?;
     if let (_, Some(actions)) = split_actions(line) {
         let checked = flow.actions.check(&flow.match_);
-        checked.map_err(|code| {
-            actions.error(format!("actions do not fit the match ({code})"))
-        })?;
+        checked.map_err(|code| actions.error(format!("actions do not fit the match ({code})")))?;
     }
     Ok(flow)
 }

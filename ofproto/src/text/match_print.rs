@@ -56,19 +56,25 @@ pub(crate) fn write_match_with_inner_vlan(
         out,
         matching,
         started: false,
+        all_masks: false,
     };
-    if priority != DEFAULT_PRIORITY {
-        printer.named("priority")?;
-        write!(printer.out, "{priority}")?;
-    }
-    printer.metadata()?;
-    let ty = printer.packet_kind()?;
-    printer.pipeline()?;
-    printer.vlan(inner_vlan)?;
-    printer.ethernet(ty)?;
-    printer.network(ty)?;
-    printer.transport()?;
+    printer.print(priority, inner_vlan)?;
     Ok(printer.started)
+}
+
+/// As [`write_match`], with every mask, so that it can be read back.
+pub(crate) fn write_whole_match(
+    out: &mut dyn Write,
+    matching: &Match,
+    priority: u16,
+) -> fmt::Result {
+    let mut printer = Printer {
+        out,
+        matching,
+        started: false,
+        all_masks: true,
+    };
+    printer.print(priority, None)
 }
 
 /// What the names of later fields depend on.
@@ -84,9 +90,25 @@ struct Printer<'a> {
     out: &'a mut dyn Write,
     matching: &'a Match,
     started: bool,
+    /// Also the masks that Open vSwitch leaves out.
+    all_masks: bool,
 }
 
 impl Printer<'_> {
+    fn print(&mut self, priority: u16, inner_vlan: Option<u16>) -> fmt::Result {
+        if priority != DEFAULT_PRIORITY {
+            self.named("priority")?;
+            write!(self.out, "{priority}")?;
+        }
+        self.metadata()?;
+        let ty = self.packet_kind()?;
+        self.pipeline()?;
+        self.vlan(inner_vlan)?;
+        self.ethernet(ty)?;
+        self.network(ty)?;
+        self.transport()
+    }
+
     fn item(&mut self) -> fmt::Result {
         if std::mem::replace(&mut self.started, true) {
             self.out.write_char(',')?;
@@ -248,7 +270,12 @@ impl Printer<'_> {
         self.hex_value(FieldId::TUN_ERSPAN_HWID, "tun_erspan_hwid")?;
         self.hex_value(FieldId::TUN_GTPU_FLAGS, "gtpu_flags")?;
         self.decimal_value(FieldId::TUN_GTPU_MSGTYPE, "gtpu_msgtype")?;
-        self.plain(FieldId::TUN_FLAGS, "tun_flags")?;
+        if let Some((value, mask)) = self.matching.get(FieldId::TUN_FLAGS) {
+            self.named("tun_flags")?;
+            // Always with signs: the switch has more flags than may be matched.
+            let narrow = |wide: u128| u32::try_from(wide & 1).unwrap_or(0);
+            flags::TUNNEL.write_masked(&mut self.out, narrow(value), narrow(mask), u32::MAX)?;
+        }
         for option in self.matching.tun_metadata() {
             self.item()?;
             write!(self.out, "tun_metadata{}", option.index)?;
@@ -265,21 +292,30 @@ impl Printer<'_> {
         self.plain(FieldId::IN_PORT, "in_port")
     }
 
-    /// Only the value, in hexadecimal: the mask of these fields is not printed.
+    /// Only the value, in hexadecimal: Open vSwitch does not print the mask of these fields.
     fn hex_value(&mut self, field: FieldId, name: &str) -> fmt::Result {
-        let Some((value, _)) = self.matching.get(field) else {
+        let Some((value, mask)) = self.matching.get(field) else {
             return Ok(());
         };
         self.named(name)?;
-        write_hex_number(&mut self.out, value)
+        write_hex_number(&mut self.out, value)?;
+        self.unprinted_mask(field, mask)
+    }
+
+    fn unprinted_mask(&mut self, field: FieldId, mask: u128) -> fmt::Result {
+        if !self.all_masks || mask == field.info().full_mask() {
+            return Ok(());
+        }
+        write!(self.out, "/{mask:#x}")
     }
 
     fn decimal_value(&mut self, field: FieldId, name: &str) -> fmt::Result {
-        let Some((value, _)) = self.matching.get(field) else {
+        let Some((value, mask)) = self.matching.get(field) else {
             return Ok(());
         };
         self.named(name)?;
-        write!(self.out, "{value}")
+        write!(self.out, "{value}")?;
+        self.unprinted_mask(field, mask)
     }
 
     fn vlan(&mut self, inner: Option<u16>) -> fmt::Result {

@@ -12,6 +12,8 @@ use super::match_print::{
     write_match_with_inner_vlan,
 };
 
+/// Addresses and type; a frame without them has nothing to show.
+const ETH_HEADER: usize = 14;
 const ETH_VLAN: [u16; 2] = [0x8100, 0x88a8];
 /// Below this an Ethertype is a length (IEEE 802.3).
 const MIN_ETHERTYPE: u16 = 0x0600;
@@ -20,6 +22,7 @@ const NO_ETHERTYPE: u16 = 0x05ff;
 const TAGGED: u16 = 0x1000;
 
 const ICMP: u8 = 1;
+const IGMP: u8 = 2;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
@@ -31,10 +34,14 @@ pub(crate) fn write_packet(out: &mut dyn Write, frame: &[u8]) -> fmt::Result {
         rest: frame,
         matching: Match::new(),
         inner_vlan: None,
+        inner_labels: [None; 2],
         checksum: None,
     };
     packet.ethernet();
     write_match_with_inner_vlan(out, &packet.matching, DEFAULT_PRIORITY, packet.inner_vlan)?;
+    for (label, number) in packet.inner_labels.iter().flatten().zip(1..) {
+        write!(out, ",mpls_lse{number}={label}")?;
+    }
     if let Some((name, value)) = packet.checksum {
         write!(out, " {name}:{value:x}")?;
     }
@@ -45,6 +52,7 @@ struct Packet<'a> {
     rest: &'a [u8],
     matching: Match,
     inner_vlan: Option<u16>,
+    inner_labels: [Option<u32>; 2],
     checksum: Option<(&'static str, u32)>,
 }
 
@@ -64,7 +72,9 @@ impl<'a> Packet<'a> {
         self.set(FieldId::ETH_SRC, 0u8);
         self.set(FieldId::ETH_DST, 0u8);
         self.set(FieldId::VLAN_TCI, 0u8);
-        let Some(&[a, b, c, d, e, f, g, h, i, j, k, l]) = self.take::<12>() else {
+        let whole = self.rest.len() >= ETH_HEADER;
+        let addresses = whole.then(|| self.take::<12>()).flatten();
+        let Some(&[a, b, c, d, e, f, g, h, i, j, k, l]) = addresses else {
             self.set(FieldId::ETH_TYPE, 0u8);
             return;
         };
@@ -125,14 +135,25 @@ impl<'a> Packet<'a> {
         }
     }
 
+    /// The first label, and up to two more behind it.
     fn mpls(&mut self) {
-        let word = self
+        const BOTTOM: u32 = 0x100;
+        let mut word = self
             .take::<4>()
             .map_or(0, |bytes| u32::from_be_bytes(*bytes));
         self.set(FieldId::MPLS_LABEL, word >> 12);
         self.set(FieldId::MPLS_TC, word >> 9 & 7);
         self.set(FieldId::MPLS_TTL, word & 0xff);
         self.set(FieldId::MPLS_BOS, word >> 8 & 1);
+        for place in 0..self.inner_labels.len() {
+            if word & BOTTOM != 0 {
+                return;
+            }
+            word = self.take::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+            if let Some(label) = self.inner_labels.get_mut(place) {
+                *label = Some(word);
+            }
+        }
     }
 
     fn arp(&mut self) {
@@ -227,6 +248,7 @@ impl<'a> Packet<'a> {
         self.set(FieldId::IP_DST, u32::from_be_bytes([e, f, g, h]));
         self.ip(proto, tos, ttl, fragment);
         self.rest = payload;
+        self.checksum = checksum(proto, payload);
         if fragment != 3 {
             self.transport(proto, false);
         }
@@ -259,6 +281,7 @@ impl<'a> Packet<'a> {
         self.rest = payload;
         let (proto, fragment) = self.extension_headers(next);
         self.ip(proto, class, hops, fragment);
+        self.checksum = checksum(proto, self.rest);
         if fragment != 3 {
             self.transport(proto, true);
         }
@@ -308,35 +331,39 @@ impl<'a> Packet<'a> {
         match proto {
             TCP => {
                 let header = self.rest.first_chunk::<20>();
+                // A header whose own length is impossible is not looked into.
+                let length = header.map_or(0, |h| usize::from(h[12] >> 4) * 4);
+                let header = header.filter(|_| (20..=self.rest.len()).contains(&length));
                 let [src, dst] = header.map_or([0, 0], ports);
                 self.set(FieldId::TCP_SRC, src);
                 self.set(FieldId::TCP_DST, dst);
                 let flags = header.map_or(0, |h| u16::from_be_bytes([h[12] & 0x0f, h[13]]));
                 self.set(FieldId::TCP_FLAGS, flags);
-                self.checksum = header.map(|h| ("tcp_csum", be16([h[16], h[17]])));
             }
             UDP => {
                 let header = self.rest.first_chunk::<8>();
                 let [src, dst] = header.map_or([0, 0], ports);
                 self.set(FieldId::UDP_SRC, src);
                 self.set(FieldId::UDP_DST, dst);
-                self.checksum = header.map(|h| ("udp_csum", be16([h[6], h[7]])));
             }
             SCTP => {
                 let header = self.rest.first_chunk::<12>();
                 let [src, dst] = header.map_or([0, 0], ports);
                 self.set(FieldId::SCTP_SRC, src);
                 self.set(FieldId::SCTP_DST, dst);
-                let sum = |h: &[u8; 12]| u32::from_be_bytes([h[8], h[9], h[10], h[11]]);
-                self.checksum = header.map(|h| ("sctp_csum", sum(h)));
             }
             ICMP if !v6 => {
                 let header = self.rest.first_chunk::<8>();
                 self.set(FieldId::ICMP_TYPE, header.map_or(0, |h| h[0]));
                 self.set(FieldId::ICMP_CODE, header.map_or(0, |h| h[1]));
-                self.checksum = header.map(|h| ("icmp_csum", be16([h[2], h[3]])));
             }
             ICMPV6 if v6 => self.icmpv6(),
+            // Here, type and code stand where ports do.
+            IGMP | ICMP | ICMPV6 => {
+                let header = self.rest.first_chunk::<8>();
+                self.set(FieldId::TCP_SRC, header.map_or(0, |h| h[0]));
+                self.set(FieldId::TCP_DST, header.map_or(0, |h| h[1]));
+            }
             _ => {
                 self.set(FieldId::TCP_SRC, 0u8);
                 self.set(FieldId::TCP_DST, 0u8);
@@ -349,7 +376,6 @@ impl<'a> Packet<'a> {
         let [kind, code] = header.map_or([0, 0], |h| [h[0], h[1]]);
         self.set(FieldId::ICMPV6_TYPE, kind);
         self.set(FieldId::ICMPV6_CODE, code);
-        self.checksum = header.map(|h| ("icmp6_csum", be16([h[2], h[3]])));
         // Neighbour solicitation and advertisement.
         if !matches!((kind, code), (135 | 136, 0)) {
             return;
@@ -379,12 +405,31 @@ impl<'a> Packet<'a> {
     }
 }
 
-fn be48([a, b, c, d, e, f]: [u8; 6]) -> u64 {
-    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+/// The checksum where the transport header has it, whatever fragment this is.
+fn checksum(proto: u8, transport: &[u8]) -> Option<(&'static str, u32)> {
+    let short = |at: usize| {
+        let bytes = transport.get(at..)?.first_chunk().copied()?;
+        Some(u32::from(u16::from_be_bytes(bytes)))
+    };
+    let (name, header, value) = match proto {
+        TCP => ("tcp_csum", 20, short(16)),
+        UDP => ("udp_csum", 8, short(6)),
+        ICMP => ("icmp_csum", 8, short(2)),
+        ICMPV6 => ("icmp6_csum", 4, short(2)),
+        SCTP => {
+            let bytes = transport
+                .get(8..)
+                .and_then(|rest| rest.first_chunk())
+                .copied();
+            ("sctp_csum", 12, bytes.map(u32::from_be_bytes))
+        }
+        _ => return None,
+    };
+    (transport.len() >= header).then_some((name, value?))
 }
 
-fn be16(bytes: [u8; 2]) -> u32 {
-    u16::from_be_bytes(bytes).into()
+fn be48([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }
 
 fn ports<const N: usize>(header: &[u8; N]) -> [u16; 2] {

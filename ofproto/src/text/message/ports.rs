@@ -123,7 +123,7 @@ pub(super) fn write_mod(out: &mut String, port: &PortMod) -> fmt::Result {
     out.push_str(": addr:");
     write_mac(out, port.hw_addr)?;
     out.push_str("\n     config: ");
-    write_config(out, port.config)?;
+    write_config(out, port.config & port.mask)?;
     out.push_str("     mask:   ");
     write_config(out, port.mask)?;
     out.push_str("     advertise: ");
