@@ -2,9 +2,9 @@
 
 use std::io::{self, Read};
 
-use ofproto::msg::{FlowMod, Message, StatsReply};
+use ofproto::msg::{FlowMod, Message};
 use ofproto::ports::TABLE_ALL;
-use ofproto::text::flow_line;
+use ofproto::text::{Verbosity, flow_line, print_message};
 use serde_json::{Value, json};
 
 use super::super::failure::{Failure, Kind};
@@ -45,7 +45,7 @@ pub(super) fn decode(input: &[String], output: Output) -> Result<(), Failure> {
     };
     let bytes = unhex(&text)?;
     let mut rest = bytes.as_slice();
-    let mut shown = Vec::new();
+    let (mut shown, mut bad) = (Vec::new(), Vec::new());
     while !rest.is_empty() {
         let at = bytes.len() - rest.len();
         let short = || {
@@ -68,35 +68,23 @@ pub(super) fn decode(input: &[String], output: Output) -> Result<(), Failure> {
             ));
         }
         let message = rest.get(..length).ok_or_else(short)?;
-        let (header, body) = Message::decode(message)
-            .map_err(|e| Failure::text(Kind::Failed, format!("message at byte {at}: {e}")))?;
-        shown.push((header.xid, text_of(&body)));
+        if let Err(error) = Message::decode(message) {
+            bad.push(format!("message at byte {at}: {error}"));
+        }
+        shown.push((at, print_message(message, Verbosity::NORMAL)));
         rest = &rest[length..];
     }
     let json: Vec<Value> = shown
         .iter()
-        .map(|(xid, text)| json!({ "xid": xid, "text": text }))
+        .map(|(at, text)| json!({ "offset": at, "text": text.trim_end() }))
         .collect();
     output.print(&json, |_| {
-        shown
-            .iter()
-            .map(|(xid, text)| format!("(xid={xid:#x}): {text}\n"))
-            .collect()
-    })
-}
-
-/// A message as text: flows in their own syntax, everything else as the value that it is.
-fn text_of(message: &Message) -> String {
-    match message {
-        Message::FlowMod(flow) => format!("FLOW_MOD {flow}"),
-        Message::StatsReply {
-            body: StatsReply::Flow(_, flows),
-            ..
-        } => {
-            let lines: Vec<String> = flows.iter().map(|f| format!("\n  {f}")).collect();
-            format!("FLOW_STATS {} flows{}", flows.len(), lines.concat())
-        }
-        other => format!("{other:?}"),
+        shown.iter().map(|(_, text)| text.as_str()).collect()
+    })?;
+    if bad.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::text(Kind::Failed, bad.join("\nvifd: ")))
     }
 }
 
