@@ -305,7 +305,6 @@ fn decode_load(r: &mut Reader<'_>, at: usize) -> Result<Action, DecodeError> {
 
 fn decode_set_field(r: &mut Reader<'_>, at: usize) -> Result<Action, DecodeError> {
     let bad = |code| DecodeError::new(code, "set_field", at);
-    r.skip(6, "pad")?;
     let header = decode_header(r)?;
     let field = FieldId::from_header(&header)
         .filter(|f| *f != FieldId::COOKIE)

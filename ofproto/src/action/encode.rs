@@ -90,7 +90,6 @@ impl SetField {
             });
         }
         vendor_action(w, 33, |w| {
-            w.zeros(6);
             let start = w.position();
             let tun_len = u8::try_from(len).unwrap_or(u8::MAX);
             encode_reference(w, self.field, tun_len)?;

@@ -60,10 +60,10 @@ use crate::ports::Port;
 /// `load2`: write value bits into a field, under a mask.
 ///
 /// ```text
-///  0                            10       16
-/// +----------------------------+--------+----------------------+
-/// | vendor action, subtype 33  |  zero  | NXM entry, pad to 8  |
-/// +----------------------------+--------+----------------------+
+///  0                            10
+/// +----------------------------+----------------------+
+/// | vendor action, subtype 33  | NXM entry, pad to 8  |
+/// +----------------------------+----------------------+
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SetField {

@@ -453,7 +453,11 @@ fn decode_vendor(header: OfHeader, r: &mut Reader<'_>) -> Result<Message, Decode
         19 => Message::SetAsyncConfig(AsyncConfig::decode(&mut body)?),
         27 => Message::SetAsyncConfig2(decode_list::<AsyncProperty>(&mut body)?),
         20 | 29 => {
-            body.zeros(6, OfpError::NXBRC_MUST_BE_ZERO, "zeros")?;
+            // Open vSwitch looks at these zeros only in the zone.
+            match subtype {
+                20 => body.skip(6, "zeros")?,
+                _ => body.zeros(6, OfpError::NXBRC_MUST_BE_ZERO, "zeros")?,
+            }
             let id = body.u16("id")?;
             if subtype == 20 {
                 Message::SetControllerId(id)

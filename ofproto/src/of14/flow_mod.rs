@@ -18,7 +18,7 @@ use crate::error::{EncodeError, OfpError};
 use crate::header::Version;
 use crate::matching::Form;
 use crate::msg::{FlowMod, FlowModCommand};
-use crate::ports::COOKIE_KEEP;
+use crate::ports::{COOKIE_KEEP, TABLE_ALL};
 
 const GROUP_ANY: u32 = 0xffff_ffff;
 const OXM_MATCH: u16 = 1;
@@ -40,7 +40,8 @@ pub(super) fn encode(flow: &FlowMod, w: &mut Writer<'_>) -> Result<(), EncodeErr
     }
     w.u64(cookie);
     w.u64(if adds { 0 } else { flow.cookie_mask });
-    w.u8(flow.table);
+    // "No table given" is every table in a delete, and the first one in an add.
+    w.u8(if adds && flow.table == TABLE_ALL { 0 } else { flow.table });
     w.u8(flow.command.0);
     w.u16(flow.idle_timeout);
     w.u16(flow.hard_timeout);
