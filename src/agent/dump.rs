@@ -20,12 +20,16 @@ impl Agent {
             Command::PortExplain { id } => self.explain(&id),
             Command::DumpDesired => AdminReply::Desired(self.dump_desired()),
             Command::DumpObserved => AdminReply::Observed(self.dump_observed()),
-            Command::DumpCells { matching, unsettled } => {
-                AdminReply::Cells(self.dump_cells(matching.as_deref(), unsettled))
-            }
+            Command::DumpCells {
+                matching,
+                unsettled,
+            } => AdminReply::Cells(self.dump_cells(matching.as_deref(), unsettled)),
             Command::Audit => {
                 let differences = self.planner.audit().len() as u64;
-                AdminReply::Audit(Audit { cells: self.planner.cells().len() as u64, differences })
+                AdminReply::Audit(Audit {
+                    cells: self.planner.cells().len() as u64,
+                    differences,
+                })
             }
         };
         // Nobody waits any more: nothing to do.
@@ -35,14 +39,28 @@ impl Agent {
     fn status(&self) -> Status {
         let planner = &self.planner;
         let observed = planner.observed();
-        let part = |part: &str, up: bool, detail: Option<String>| PartStatus { part: part.to_owned(), up, detail };
+        let part = |part: &str, up: bool, detail: Option<String>| PartStatus {
+            part: part.to_owned(),
+            up,
+            detail,
+        };
         let mut parts = vec![
-            part("source", self.source_up.is_ok(), self.source_up.clone().err()),
+            part(
+                "source",
+                self.source_up.is_ok(),
+                self.source_up.clone().err(),
+            ),
             part("snapshot", planner.desired().is_complete(), None),
             part("ovsdb", observed.switch_up(), None),
             part("links", observed.links_complete(), None),
         ];
-        parts.extend(planner.config().bridges().iter().map(|b| part(&format!("flows {b}"), planner.bridge_online(b), None)));
+        parts.extend(
+            planner
+                .config()
+                .bridges()
+                .iter()
+                .map(|b| part(&format!("flows {b}"), planner.bridge_online(b), None)),
+        );
         let mut cells = CellCounts::default();
         for cell in planner.cells() {
             *match (&cell.state, &cell.need) {
@@ -68,7 +86,12 @@ impl Agent {
             ("batches_in_flight", self.executors.n_in_flight() as u64),
             ("cells_dirty", planner.n_dirty() as u64),
         ];
-        let statuses = [PortStatus::Build, PortStatus::Active, PortStatus::Down, PortStatus::Error];
+        let statuses = [
+            PortStatus::Build,
+            PortStatus::Active,
+            PortStatus::Down,
+            PortStatus::Error,
+        ];
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: self.config.host.to_string(),
@@ -76,10 +99,16 @@ impl Agent {
             uptime_s: self.started.elapsed().as_secs(),
             parts,
             vifs: planner.summary().0,
-            ports: statuses.iter().map(|s| (s.name().to_owned(), planner.n_ports_with(*s) as u64)).collect(),
+            ports: statuses
+                .iter()
+                .map(|s| (s.name().to_owned(), planner.n_ports_with(*s) as u64))
+                .collect(),
             local_vlans: planner.vlans().iter().count() as u64,
             cells,
-            counters: counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            counters: counters
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
         }
     }
 
@@ -92,17 +121,32 @@ impl Agent {
         if let Some(id) = planner.observed().port(text).and_then(|p| p.iface_id) {
             return Ok(id);
         }
-        let named: Vec<PortId> = planner.desired().ports().filter(|p| &*p.name == text).map(|p| p.id).collect();
+        let named: Vec<PortId> = planner
+            .desired()
+            .ports()
+            .filter(|p| &*p.name == text)
+            .map(|p| p.id)
+            .collect();
         let found = if named.is_empty() {
             let begins = |id: &PortId| text.len() >= 4 && id.to_string().starts_with(text);
-            planner.desired().ports().map(|p| p.id).filter(begins).collect()
+            planner
+                .desired()
+                .ports()
+                .map(|p| p.id)
+                .filter(begins)
+                .collect()
         } else {
             named
         };
         match found.as_slice() {
             [id] => Ok(*id),
-            [] => Err(format!("no port of this host has the id, name or device «{text}»")),
-            several => Err(format!("«{text}» fits {} ports: give the whole id", several.len())),
+            [] => Err(format!(
+                "no port of this host has the id, name or device «{text}»"
+            )),
+            several => Err(format!(
+                "«{text}» fits {} ports: give the whole id",
+                several.len()
+            )),
         }
     }
 
@@ -113,7 +157,9 @@ impl Agent {
         };
         let planner = &self.planner;
         let port = planner.desired().port(id);
-        let vif = planner.observed().vifs(id, &self.config.ovs.integration_bridge).next();
+        let vif = planner
+            .observed()
+            .vif(id, &self.config.ovs.integration_bridge);
         if port.is_none() && vif.is_none() {
             return AdminReply::not_found(format!(
                 "port {id}: not bound to this host, and no VIF with this iface-id is on {}",
@@ -122,7 +168,10 @@ impl Agent {
         }
         let network = port.and_then(|p| planner.desired().network(p.network));
         let story = planner.explain(id);
-        let status = planner.wanted_reports().find(|(p, _, _)| **p == id).map(|(_, _, r)| r.status);
+        let status = planner
+            .wanted_reports()
+            .find(|(p, _, _)| **p == id)
+            .map(|(_, _, r)| r.status);
         let steps = story.steps.into_iter().map(|step| Step {
             step: step.name.to_owned(),
             state: match step.state {
@@ -136,9 +185,14 @@ impl Agent {
         AdminReply::PortExplain(PortExplain {
             id: id.to_string(),
             name: port.map(|p| p.name.to_string()).unwrap_or_default(),
-            network: network.map(|n| format!("{} ({})", n.name, n.id)).unwrap_or_default(),
+            network: network
+                .map(|n| format!("{} ({})", n.name, n.id))
+                .unwrap_or_default(),
             device: vif.map(|v| v.name.to_string()),
-            status: status.or(port.map(|p| p.status)).map_or("unknown", PortStatus::name).to_owned(),
+            status: status
+                .or(port.map(|p| p.status))
+                .map_or("unknown", PortStatus::name)
+                .to_owned(),
             steps: steps.collect(),
             verdict: story.verdict,
         })
@@ -147,8 +201,15 @@ impl Agent {
     fn dump_desired(&self) -> DumpDesired {
         let planner = &self.planner;
         let desired = planner.desired();
-        let vlans: BTreeMap<_, _> = planner.vlans().iter().map(|(s, v)| (s, v.number())).collect();
-        let mut dump = DumpDesired { complete: desired.is_complete(), ..DumpDesired::default() };
+        let vlans: BTreeMap<_, _> = planner
+            .vlans()
+            .iter()
+            .map(|(s, v)| (s, v.number()))
+            .collect();
+        let mut dump = DumpDesired {
+            complete: desired.is_complete(),
+            ..DumpDesired::default()
+        };
         dump.networks = desired
             .networks()
             .map(|n| DesiredNetwork {
@@ -162,10 +223,16 @@ impl Agent {
                     .map(|s| DesiredSegment {
                         id: s.id.to_string(),
                         network_type: s.network_type.name().to_owned(),
-                        physical_network: s.network_type.physical_network().map(ToString::to_string),
+                        physical_network: s
+                            .network_type
+                            .physical_network()
+                            .map(ToString::to_string),
                         segmentation_id: s.network_type.segmentation_id(),
                         local_vlan: vlans
-                            .get(&crate::plan::cell::SegKey { network: n.id, segment: s.id })
+                            .get(&crate::plan::cell::SegKey {
+                                network: n.id,
+                                segment: s.id,
+                            })
                             .copied(),
                     })
                     .collect(),
@@ -215,7 +282,8 @@ impl Agent {
                 ip: e.ip.to_string(),
             })
             .collect();
-        dump.endpoints.sort_by(|a, b| (&a.host, &a.kind).cmp(&(&b.host, &b.kind)));
+        dump.endpoints
+            .sort_by(|a, b| (&a.host, &a.kind).cmp(&(&b.host, &b.kind)));
         dump
     }
 
@@ -254,10 +322,15 @@ impl Agent {
                 owner: p.owner.as_ref().map(ToString::to_string),
             })
             .collect();
-        dump.ports.sort_by(|a, b| (&a.bridge, &a.name).cmp(&(&b.bridge, &b.name)));
+        dump.ports
+            .sort_by(|a, b| (&a.bridge, &a.name).cmp(&(&b.bridge, &b.name)));
         dump.links = observed
             .links()
-            .map(|l| ObservedLink { name: l.name.to_string(), mtu: l.mtu, up: l.up })
+            .map(|l| ObservedLink {
+                name: l.name.to_string(),
+                mtu: l.mtu,
+                up: l.up,
+            })
             .collect();
         dump.links.sort_by(|a, b| a.name.cmp(&b.name));
         dump.addresses = observed.addresses().map(|ip| ip.to_string()).collect();
@@ -270,7 +343,9 @@ impl Agent {
             matching.is_none_or(|text| cell.cell.contains(text) || cell.facet.contains(text))
                 && (!unsettled || cell.state != State::Done)
         });
-        DumpCells { cells: cells.collect() }
+        DumpCells {
+            cells: cells.collect(),
+        }
     }
 }
 

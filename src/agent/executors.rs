@@ -71,9 +71,17 @@ impl Executors {
             integration_bridge: config.ovs.integration_bridge.clone(),
             host: config.host.clone(),
         };
-        senders.insert(Target::Rows, ovsdb::spawn(settings, events.clone(), metrics.traffic.clone()));
+        senders.insert(
+            Target::Rows,
+            ovsdb::spawn(settings, events.clone(), metrics.traffic.clone()),
+        );
         senders.insert(Target::Links, rtnl::spawn(events.clone()));
-        Executors { senders, reports, in_flight: BTreeMap::new(), metrics }
+        Executors {
+            senders,
+            reports,
+            in_flight: BTreeMap::new(),
+            metrics,
+        }
     }
 
     /// Hands a batch out. `Some` is the outcome if that is known at once: the executor is not there.
@@ -86,17 +94,38 @@ impl Executors {
         debug!(target = ?target, batch = id, items = batch.items.len(), "batch out");
         self.metrics.batch_sent(label(&target), batch.items.len());
         let sent = match batch.items {
-            Items::Reports(reports) => self.reports.try_send(Request::Report { batch: id, reports }).is_ok(),
-            items => self
-                .senders
-                .get(&target)
-                .is_some_and(|sender| sender.try_send(Batch { target: target.clone(), id, items }).is_ok()),
+            Items::Reports(reports) => self
+                .reports
+                .try_send(Request::Report { batch: id, reports })
+                .is_ok(),
+            items => self.senders.get(&target).is_some_and(|sender| {
+                sender
+                    .try_send(Batch {
+                        target: target.clone(),
+                        id,
+                        items,
+                    })
+                    .is_ok()
+            }),
         };
         if !sent {
-            let outcome = Outcome::Lost { reason: "the executor takes nothing".into() };
-            return Some(ExecEvent::Finished { target, id, outcome });
+            let outcome = Outcome::Lost {
+                reason: "the executor takes nothing".into(),
+            };
+            return Some(ExecEvent::Finished {
+                target,
+                id,
+                outcome,
+            });
         }
-        self.in_flight.insert(id, InFlight { target, since: Instant::now(), ports });
+        self.in_flight.insert(
+            id,
+            InFlight {
+                target,
+                since: Instant::now(),
+                ports,
+            },
+        );
         None
     }
 
@@ -108,21 +137,31 @@ impl Executors {
                 Outcome::Rejected { .. } => 1,
                 Outcome::Lost { .. } => 0,
             };
-            self.metrics.batch_finished(label(&batch.target), batch.since.elapsed(), refused);
+            self.metrics
+                .batch_finished(label(&batch.target), batch.since.elapsed(), refused);
         }
     }
 
     /// The outcome of a report batch from the source's answer per port.
     pub fn reported(&self, id: u64, results: &[(PortId, Result<(), String>)]) -> Outcome {
-        let order = self.in_flight.get(&id).map_or(&[][..], |batch| &batch.ports);
+        let order = self
+            .in_flight
+            .get(&id)
+            .map_or(&[][..], |batch| &batch.ports);
         let refused = results
             .iter()
             .filter_map(|(port, result)| {
                 let at = order.iter().position(|p| p == port)?;
-                result.as_ref().err().map(|reason| (at, Arc::from(reason.as_str())))
+                result
+                    .as_ref()
+                    .err()
+                    .map(|reason| (at, Arc::from(reason.as_str())))
             })
             .collect();
-        Outcome::Done { refused, next_cfg: None }
+        Outcome::Done {
+            refused,
+            next_cfg: None,
+        }
     }
 
     /// How many batches are under way.

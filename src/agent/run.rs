@@ -75,10 +75,17 @@ pub fn plan_config(config: &Config) -> PlanConfig {
 }
 
 fn source_config(config: &Config) -> Result<DbSourceConfig, Error> {
-    let url: DatabaseUrl =
-        config.database.connection.parse().map_err(|e: crate::store::StoreError| Error::Database(e.to_string()))?;
+    let url: DatabaseUrl = config
+        .database
+        .connection
+        .parse()
+        .map_err(|e: crate::store::StoreError| Error::Database(e.to_string()))?;
     let endpoints = config.ovs.local_ip.into_iter().flat_map(|ip| {
-        config.agent.tunnel_types.iter().map(move |kind| Endpoint { host: config.host.clone(), kind: *kind, ip })
+        config.agent.tunnel_types.iter().map(move |kind| Endpoint {
+            host: config.host.clone(),
+            kind: *kind,
+            ip,
+        })
     });
     Ok(DbSourceConfig {
         url,
@@ -104,7 +111,13 @@ pub async fn run(
     let (requests, mut source) = db::spawn(source_config(&config)?).map_err(Error::Thread)?;
     let (events_tx, mut events) = mpsc::channel(EVENTS);
     let bridges = plan.bridges();
-    let executors = Executors::start(&config, &bridges, requests.clone(), &events_tx, metrics.clone());
+    let executors = Executors::start(
+        &config,
+        &bridges,
+        requests.clone(),
+        &events_tx,
+        metrics.clone(),
+    );
     let mut heartbeat = tokio::time::interval(config.agent.report_interval);
     let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
     let mut agent = Agent {
@@ -120,7 +133,10 @@ pub async fn run(
     tokio::pin!(stop);
     let mut more = false;
     loop {
-        let retry = agent.planner.next_deadline().map(|ms| agent.started + Duration::from_millis(ms));
+        let retry = agent
+            .planner
+            .next_deadline()
+            .map(|ms| agent.started + Duration::from_millis(ms));
         tokio::select! {
             biased;
             () = &mut stop => break,
@@ -168,7 +184,10 @@ async fn sleep_until(at: Option<Instant>) {
 impl Agent {
     fn now(&self) -> Now {
         let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now { mono_ms, unix_us: clock::now() }
+        Now {
+            mono_ms,
+            unix_us: clock::now(),
+        }
     }
 
     /// One slice of the planner; `true` if it wants another at once.
@@ -176,13 +195,26 @@ impl Agent {
         let begun = Instant::now();
         let rendered = self.planner.stats().cells_rendered;
         let (batches, more) = self.planner.step(self.now(), SLICE);
-        let lost: Vec<ExecEvent> = batches.into_iter().filter_map(|batch| self.executors.submit(batch)).collect();
+        let lost: Vec<ExecEvent> = batches
+            .into_iter()
+            .filter_map(|batch| self.executors.submit(batch))
+            .collect();
         let now = self.now();
         for event in lost {
             self.planner.event(event, now);
         }
-        self.metrics.cells_rendered.inc_by(self.planner.stats().cells_rendered - rendered);
-        self.metrics.planner_seconds.inc_by(begun.elapsed().as_secs_f64());
+        for note in self.planner.take_notes() {
+            match note.need {
+                Some(need) => warn!(cell = %note.cell, "{need}"),
+                None => info!(cell = %note.cell, "as it should be"),
+            }
+        }
+        self.metrics
+            .cells_rendered
+            .inc_by(self.planner.stats().cells_rendered - rendered);
+        self.metrics
+            .planner_seconds
+            .inc_by(begun.elapsed().as_secs_f64());
         more
     }
 
@@ -210,7 +242,11 @@ impl Agent {
                 self.metrics.event("flows_down");
                 warn!(%bridge, %reason, "flow connection down");
             }
-            ExecEvent::Finished { target, id, outcome } => {
+            ExecEvent::Finished {
+                target,
+                id,
+                outcome,
+            } => {
                 self.metrics.event("finished");
                 self.log_outcome(target, *id, outcome);
                 self.executors.finished(*id, outcome);
@@ -230,8 +266,12 @@ impl Agent {
                 }
                 debug!(?target, batch = id, refused = refused.len(), "batch done");
             }
-            Outcome::Rejected { at, reason } => warn!(?target, batch = id, item = ?at, %reason, "batch rejected"),
-            Outcome::Lost { reason } => warn!(?target, batch = id, %reason, "batch lost; its part is read again"),
+            Outcome::Rejected { at, reason } => {
+                warn!(?target, batch = id, item = ?at, %reason, "batch rejected")
+            }
+            Outcome::Lost { reason } => {
+                warn!(?target, batch = id, %reason, "batch lost; its part is read again")
+            }
         }
     }
 
@@ -262,11 +302,21 @@ impl Agent {
             SourceEvent::Reported { batch, results } => {
                 self.metrics.reports.inc_by(results.len() as u64);
                 let outcome = self.executors.reported(batch, &results);
-                self.on_exec(ExecEvent::Finished { target: Target::Reports, id: batch, outcome });
+                self.on_exec(ExecEvent::Finished {
+                    target: Target::Reports,
+                    id: batch,
+                    outcome,
+                });
             }
             SourceEvent::ReportFailed { batch, reason } => {
-                let outcome = Outcome::Lost { reason: reason.into() };
-                self.on_exec(ExecEvent::Finished { target: Target::Reports, id: batch, outcome });
+                let outcome = Outcome::Lost {
+                    reason: reason.into(),
+                };
+                self.on_exec(ExecEvent::Finished {
+                    target: Target::Reports,
+                    id: batch,
+                    outcome,
+                });
             }
         }
         self.gauge_connections();
@@ -280,38 +330,69 @@ impl Agent {
 
     fn on_heartbeat(&mut self) {
         let (vifs, active, blocked) = self.planner.summary();
-        self.metrics.vifs.set(i64::try_from(vifs).unwrap_or(i64::MAX));
+        self.metrics
+            .vifs
+            .set(i64::try_from(vifs).unwrap_or(i64::MAX));
         for (need, cells) in self.planner.blocked_by_need() {
             self.metrics.blocked(need, cells);
         }
-        for status in [PortStatus::Build, PortStatus::Active, PortStatus::Down, PortStatus::Error] {
-            self.metrics.ports(status.name(), self.planner.n_ports_with(status));
+        for status in [
+            PortStatus::Build,
+            PortStatus::Active,
+            PortStatus::Down,
+            PortStatus::Error,
+        ] {
+            self.metrics
+                .ports(status.name(), self.planner.n_ports_with(status));
         }
         // A full channel means that the source is busy; the next beat will do.
-        let _ = self.source.try_send(Request::Heartbeat(Heartbeat { vifs, active, blocked }));
+        let _ = self.source.try_send(Request::Heartbeat(Heartbeat {
+            vifs,
+            active,
+            blocked,
+        }));
     }
 
     fn on_audit(&mut self) {
         let different = self.planner.audit();
         if !different.is_empty() {
             let cells: Vec<String> = different.iter().take(8).map(ToString::to_string).collect();
-            error!(n = different.len(), ?cells, "audit: cells differ from what they should ask for; corrected");
+            error!(
+                n = different.len(),
+                ?cells,
+                "audit: cells differ from what they should ask for; corrected"
+            );
         }
     }
 
     fn gauge_connections(&self) {
         let observed = self.planner.observed();
-        let flows = self.planner.config().bridges().iter().filter(|b| self.planner.bridge_online(b)).count();
-        self.metrics.connections(label(&Target::Flows("".into())), flows);
-        self.metrics.connections(label(&Target::Rows), usize::from(observed.switch_up()));
-        self.metrics.connections(label(&Target::Links), usize::from(observed.links_complete()));
-        self.metrics.connections(label(&Target::Reports), usize::from(self.source_up.is_ok()));
+        let flows = self
+            .planner
+            .config()
+            .bridges()
+            .iter()
+            .filter(|b| self.planner.bridge_online(b))
+            .count();
+        self.metrics
+            .connections(label(&Target::Flows("".into())), flows);
+        self.metrics
+            .connections(label(&Target::Rows), usize::from(observed.switch_up()));
+        self.metrics.connections(
+            label(&Target::Links),
+            usize::from(observed.links_complete()),
+        );
+        self.metrics
+            .connections(label(&Target::Reports), usize::from(self.source_up.is_ok()));
         let planner = &self.planner;
         let bridges = planner.config().bridges();
         self.metrics.health.set(Ready {
             source: planner.desired().is_complete(),
             switch: observed.switch_up(),
-            bridges: bridges.into_iter().map(|b| (b.clone(), planner.bridge_online(&b))).collect(),
+            bridges: bridges
+                .into_iter()
+                .map(|b| (b.clone(), planner.bridge_online(&b)))
+                .collect(),
         });
     }
 }

@@ -63,7 +63,11 @@ impl FromStr for Mac {
             }
             *byte = u8::from_str_radix(part, 16).map_err(|_| BadMac)?;
         }
-        if parts.next().is_some() { Err(BadMac) } else { Ok(Mac(bytes)) }
+        if parts.next().is_some() {
+            Err(BadMac)
+        } else {
+            Ok(Mac(bytes))
+        }
     }
 }
 
@@ -86,7 +90,13 @@ mod tests {
         let mac: Mac = "fa:16:3e:00:0a:ff".parse().unwrap();
         assert_eq!(mac, Mac([0xfa, 0x16, 0x3e, 0, 0x0a, 0xff]));
         assert_eq!(mac.to_string(), "fa:16:3e:00:0a:ff");
-        for bad in ["", "fa:16:3e:00:0a", "fa:16:3e:00:0a:ff:00", "fa:16:3e:00:0a:fg", "+a:16:3e:00:0a:ff"] {
+        for bad in [
+            "",
+            "fa:16:3e:00:0a",
+            "fa:16:3e:00:0a:ff:00",
+            "fa:16:3e:00:0a:fg",
+            "+a:16:3e:00:0a:ff",
+        ] {
             assert_eq!(bad.parse::<Mac>(), Err(BadMac), "{bad}");
         }
     }

@@ -44,7 +44,10 @@ pub enum Change {
     /// This network differs; `None` before means new, `None` after means gone.
     Network { id: NetworkId },
     /// This port differs. Its network before the change, if it had one.
-    Port { id: PortId, old_network: Option<NetworkId> },
+    Port {
+        id: PortId,
+        old_network: Option<NetworkId>,
+    },
     /// This endpoint came or went.
     Endpoint(Endpoint),
 }
@@ -182,7 +185,10 @@ impl Desired {
     fn remove_port(&mut self, id: PortId, changes: &mut Vec<Change>) {
         if let Some(old) = self.ports.remove(&id) {
             self.unlink(old.network, id);
-            changes.push(Change::Port { id, old_network: Some(old.network) });
+            changes.push(Change::Port {
+                id,
+                old_network: Some(old.network),
+            });
         }
     }
 
@@ -205,16 +211,31 @@ impl Desired {
         let Some(seen) = self.snapshot.take() else {
             return;
         };
-        let gone: Vec<_> = self.ports.keys().filter(|id| !seen.ports.contains(id)).copied().collect();
+        let gone: Vec<_> = self
+            .ports
+            .keys()
+            .filter(|id| !seen.ports.contains(id))
+            .copied()
+            .collect();
         for id in gone {
             self.remove_port(id, changes);
         }
-        let gone: Vec<_> = self.networks.keys().filter(|id| !seen.networks.contains(id)).copied().collect();
+        let gone: Vec<_> = self
+            .networks
+            .keys()
+            .filter(|id| !seen.networks.contains(id))
+            .copied()
+            .collect();
         for id in gone {
             self.remove_network(id, changes);
         }
         self.subnets.retain(|id, _| seen.subnets.contains(id));
-        let gone: Vec<_> = self.endpoints.iter().filter(|e| !seen.endpoints.contains(*e)).cloned().collect();
+        let gone: Vec<_> = self
+            .endpoints
+            .iter()
+            .filter(|e| !seen.endpoints.contains(*e))
+            .cloned()
+            .collect();
         for endpoint in gone {
             self.endpoints.remove(&endpoint);
             changes.push(Change::Endpoint(endpoint));

@@ -101,7 +101,9 @@ impl LocalVlan {
 
     /// `None` outside 1..=4094.
     pub fn new(number: u16) -> Option<LocalVlan> {
-        (Self::MIN..=Self::MAX).contains(&number).then_some(LocalVlan(number))
+        (Self::MIN..=Self::MAX)
+            .contains(&number)
+            .then_some(LocalVlan(number))
     }
 
     /// The number on the wire.

@@ -16,7 +16,10 @@ pub enum NetworkType {
     /// Untagged on a physical network.
     Flat { physical_network: Arc<str> },
     /// Tagged on a physical network; 1..=4094.
-    Vlan { physical_network: Arc<str>, vid: u16 },
+    Vlan {
+        physical_network: Arc<str>,
+        vid: u16,
+    },
     /// In a tunnel; VXLAN identifiers are 1..=2^24-1, GRE keys 1..=2^32-1.
     Tunnel { kind: TunnelType, key: u32 },
 }
@@ -35,9 +38,10 @@ impl NetworkType {
     /// The physical network, for the types that have one.
     pub fn physical_network(&self) -> Option<&Arc<str>> {
         match self {
-            NetworkType::Flat { physical_network } | NetworkType::Vlan { physical_network, .. } => {
-                Some(physical_network)
-            }
+            NetworkType::Flat { physical_network }
+            | NetworkType::Vlan {
+                physical_network, ..
+            } => Some(physical_network),
             _ => None,
         }
     }

@@ -80,6 +80,14 @@ pub struct PortFact {
     pub attached_mac: Option<Mac>,
 }
 
+impl PortFact {
+    /// `true` if it carries the tag that it remembers.
+    pub fn is_wired(&self) -> bool {
+        self.hint
+            .as_ref()
+            .is_some_and(|hint| self.tag == Some(hint.tag))
+    }
+}
 
 /// A network device of the host's namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -249,6 +257,11 @@ impl Observed {
             .filter(move |fact| &*fact.bridge == bridge)
     }
 
+    /// The VIF that stands for a port: of several with its id the one that is wired already, else the first by name.
+    pub fn vif<'a>(&'a self, port: PortId, bridge: &'a str) -> Option<&'a PortFact> {
+        self.vifs(port, bridge).min_by_key(|fact| !fact.is_wired())
+    }
+
     /// Takes one fact in and says what really changed.
     pub fn apply(&mut self, fact: Fact) -> Vec<Seen> {
         match fact {
@@ -260,7 +273,11 @@ impl Observed {
             Fact::SwitchLost { .. } => {
                 self.listing = None;
                 let was_up = std::mem::replace(&mut self.switch_up, false);
-                if was_up { vec![Seen::SwitchLost] } else { Vec::new() }
+                if was_up {
+                    vec![Seen::SwitchLost]
+                } else {
+                    Vec::new()
+                }
             }
             Fact::Bridge(bridge) => {
                 if let Some((bridges, _)) = &mut self.listing {
@@ -303,10 +320,18 @@ impl Observed {
                 None => Vec::new(),
             },
             Fact::Address(ip) => {
-                if self.addresses.insert(ip) { vec![Seen::Address(ip)] } else { Vec::new() }
+                if self.addresses.insert(ip) {
+                    vec![Seen::Address(ip)]
+                } else {
+                    Vec::new()
+                }
             }
             Fact::AddressGone(ip) => {
-                if self.addresses.remove(&ip) { vec![Seen::Address(ip)] } else { Vec::new() }
+                if self.addresses.remove(&ip) {
+                    vec![Seen::Address(ip)]
+                } else {
+                    Vec::new()
+                }
             }
             Fact::LinksComplete => {
                 self.links_complete = true;
@@ -339,7 +364,10 @@ impl Observed {
             self.owned.remove(&name);
         }
         let old = self.ports.insert(name.clone(), port);
-        Some(Seen::Port { name, old: old.map(Box::new) })
+        Some(Seen::Port {
+            name,
+            old: old.map(Box::new),
+        })
     }
 
     fn remove_port(&mut self, name: &Arc<str>) -> Option<Seen> {
@@ -348,7 +376,10 @@ impl Observed {
             self.unlink_vif(id, name);
         }
         self.owned.remove(name);
-        Some(Seen::Port { name: name.clone(), old: Some(Box::new(old)) })
+        Some(Seen::Port {
+            name: name.clone(),
+            old: Some(Box::new(old)),
+        })
     }
 
     fn unlink_vif(&mut self, id: PortId, name: &Arc<str>) {
@@ -363,11 +394,21 @@ impl Observed {
     fn complete(&mut self, cur_cfg: i64) -> Vec<Seen> {
         let mut seen = Vec::new();
         if let Some((bridges, ports)) = self.listing.take() {
-            let gone: Vec<_> = self.ports.keys().filter(|n| !ports.contains(*n)).cloned().collect();
+            let gone: Vec<_> = self
+                .ports
+                .keys()
+                .filter(|n| !ports.contains(*n))
+                .cloned()
+                .collect();
             for name in gone {
                 seen.extend(self.remove_port(&name));
             }
-            let gone: Vec<_> = self.bridges.keys().filter(|n| !bridges.contains(*n)).cloned().collect();
+            let gone: Vec<_> = self
+                .bridges
+                .keys()
+                .filter(|n| !bridges.contains(*n))
+                .cloned()
+                .collect();
             for name in gone {
                 self.bridges.remove(&name);
                 seen.push(Seen::Bridge(name));

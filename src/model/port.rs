@@ -41,9 +41,14 @@ impl PortStatus {
 
     /// The status of that name.
     pub fn from_name(name: &str) -> Option<PortStatus> {
-        [PortStatus::Build, PortStatus::Active, PortStatus::Down, PortStatus::Error]
-            .into_iter()
-            .find(|s| s.name() == name)
+        [
+            PortStatus::Build,
+            PortStatus::Active,
+            PortStatus::Down,
+            PortStatus::Error,
+        ]
+        .into_iter()
+        .find(|s| s.name() == name)
     }
 }
 

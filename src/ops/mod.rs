@@ -138,4 +138,3 @@ pub enum ExecEvent {
     /// Reports can be taken (again), or not for now.
     ReportsUp(bool),
 }
-

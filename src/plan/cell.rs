@@ -148,6 +148,16 @@ impl Facet {
     }
 }
 
+impl Facet {
+    /// `true` if what it lacks is told to people: one facet per kind of trouble, so that it is told once.
+    pub fn is_told(self) -> bool {
+        matches!(
+            self,
+            Facet::Tag | Facet::PhysPatch | Facet::Tunnel | Facet::Patch
+        )
+    }
+}
+
 impl fmt::Display for CellId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.key, self.facet.name())
@@ -198,19 +208,39 @@ pub enum Need {
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Need::Snapshot => write!(f, "the control plane has not given its first complete snapshot yet"),
-            Need::Bridge(b) => write!(f, "bridge {b} does not exist on this host: create it (ovs-vsctl add-br {b}) or correct [ovs] bridge_mappings"),
-            Need::Ofport(p) => write!(f, "ovs-vswitchd has not given port {p} an OpenFlow number yet: is ovs-vswitchd running?"),
+            Need::Snapshot => write!(
+                f,
+                "the control plane has not given its first complete snapshot yet"
+            ),
+            Need::Bridge(b) => write!(
+                f,
+                "bridge {b} does not exist on this host: create it (ovs-vsctl add-br {b}) or correct [ovs] bridge_mappings"
+            ),
+            Need::Ofport(p) => write!(
+                f,
+                "ovs-vswitchd has not given port {p} an OpenFlow number yet: is ovs-vswitchd running?"
+            ),
             Need::OfportFailed(p, Some(e)) => write!(f, "ovs-vswitchd could not add port {p}: {e}"),
-            Need::OfportFailed(p, None) => write!(f, "ovs-vswitchd could not add port {p} (ofport -1)"),
-            Need::Vif => write!(f, "no port on the integration bridge carries external_ids:iface-id with this id: plug the VIF"),
+            Need::OfportFailed(p, None) => {
+                write!(f, "ovs-vswitchd could not add port {p} (ofport -1)")
+            }
+            Need::Vif => write!(
+                f,
+                "no port on the integration bridge carries external_ids:iface-id with this id: plug the VIF"
+            ),
             Need::Known => write!(f, "the control plane knows no such port bound to this host"),
-            Need::DuplicateVif(other) => write!(f, "port {other} carries the same iface-id and comes first: unplug one of them"),
+            Need::DuplicateVif(other) => write!(
+                f,
+                "port {other} carries the same iface-id and comes first: unplug one of them"
+            ),
             Need::Network(id) => write!(f, "network {id} is not known"),
             Need::Unusable(why) | Need::Segment(why) => write!(f, "{why}"),
             Need::LocalVlan => write!(f, "all local VLANs (1 to 4094) are in use on this host"),
             Need::AdminUp => write!(f, "administratively down"),
-            Need::Mac(have, want) => write!(f, "the VIF was plugged with MAC {have}, the port has {want}"),
+            Need::Mac(have, want) => write!(
+                f,
+                "the VIF was plugged with MAC {have}, the port has {want}"
+            ),
             Need::Cell(cell) => write!(f, "waits for «{cell}»"),
             Need::Failed(cell, why) => write!(f, "«{cell}» was refused: {why}"),
             Need::Applied => write!(f, "ovs-vswitchd has not applied the tag yet"),
@@ -221,10 +251,39 @@ impl fmt::Display for Need {
 }
 
 impl Need {
+    /// `true` if it does not pass by itself: somebody has to do something.
+    pub fn is_trouble(&self) -> bool {
+        !matches!(
+            self,
+            Need::Snapshot
+                | Need::Ofport(_)
+                | Need::Vif
+                | Need::AdminUp
+                | Need::Cell(_)
+                | Need::Applied
+        )
+    }
+
     /// Every short name.
     pub const KINDS: [&'static str; 18] = [
-        "snapshot", "bridge", "ofport", "ofport_failed", "vif", "known", "duplicate_vif", "network", "unusable",
-        "segment", "local_vlan", "admin_up", "mac", "cell", "failed", "applied", "local_ip", "conflict",
+        "snapshot",
+        "bridge",
+        "ofport",
+        "ofport_failed",
+        "vif",
+        "known",
+        "duplicate_vif",
+        "network",
+        "unusable",
+        "segment",
+        "local_vlan",
+        "admin_up",
+        "mac",
+        "cell",
+        "failed",
+        "applied",
+        "local_ip",
+        "conflict",
     ];
 
     /// A short name for metrics.

@@ -49,7 +49,10 @@ impl PlanConfig {
 
     /// The physical network that a bridge carries.
     pub fn physnet_of(&self, bridge: &str) -> Option<&Arc<str>> {
-        self.bridge_mappings.iter().find(|(_, b)| &***b == bridge).map(|(p, _)| p)
+        self.bridge_mappings
+            .iter()
+            .find(|(_, b)| &***b == bridge)
+            .map(|(p, _)| p)
     }
 
     /// Name of the patch port to a physical bridge, on the integration bridge.
@@ -64,20 +67,31 @@ impl PlanConfig {
 
     /// The physical network that a patch port, of either bridge, leads to.
     pub fn physnet_of_patch(&self, name: &str) -> Option<&Arc<str>> {
-        let leads = |bridge: &str| &*self.int_port(bridge) == name || &*self.phy_port(bridge) == name;
-        self.bridge_mappings.iter().find(|(_, bridge)| leads(bridge)).map(|(physnet, _)| physnet)
+        let leads =
+            |bridge: &str| &*self.int_port(bridge) == name || &*self.phy_port(bridge) == name;
+        self.bridge_mappings
+            .iter()
+            .find(|(_, bridge)| leads(bridge))
+            .map(|(physnet, _)| physnet)
     }
 
     /// `true` for the integration bridge's ends of vifd's own patch pairs.
     pub fn is_own_patch(&self, name: &str) -> bool {
-        name == &*self.int_peer_patch_port || self.bridge_mappings.values().any(|bridge| &*self.int_port(bridge) == name)
+        name == &*self.int_peer_patch_port
+            || self
+                .bridge_mappings
+                .values()
+                .any(|bridge| &*self.int_port(bridge) == name)
     }
 
     /// `Err` says why a segment of this type cannot be reached from this host.
     pub fn can_bind(&self, kind: &NetworkType) -> Result<(), Arc<str>> {
         match kind {
             NetworkType::Local => Ok(()),
-            NetworkType::Flat { physical_network } | NetworkType::Vlan { physical_network, .. } => {
+            NetworkType::Flat { physical_network }
+            | NetworkType::Vlan {
+                physical_network, ..
+            } => {
                 if self.bridge_mappings.contains_key(physical_network) {
                     Ok(())
                 } else {
@@ -92,7 +106,10 @@ impl PlanConfig {
                     Err("this host has no tunnel address: set [ovs] local_ip".into())
                 } else if !self.tunnel_types.contains(kind) {
                     let name = kind.name();
-                    Err(format!("{name} is not enabled on this host: add it to [agent] tunnel_types").into())
+                    Err(format!(
+                        "{name} is not enabled on this host: add it to [agent] tunnel_types"
+                    )
+                    .into())
                 } else {
                     Ok(())
                 }

@@ -51,19 +51,27 @@ pub struct Explanation {
 }
 
 fn step(name: &'static str, state: StepState, detail: impl Into<String>) -> Step {
-    Step { name, state, detail: detail.into() }
+    Step {
+        name,
+        state,
+        detail: detail.into(),
+    }
 }
 
 impl Planner {
     /// The story of a port, known or not.
     pub fn explain(&self, id: PortId) -> Explanation {
         let mut steps = vec![self.explain_known(id)];
-        let vif = self.observed().vifs(id, &self.config().integration_bridge).next();
+        let vif = self.observed().vif(id, &self.config().integration_bridge);
         steps.push(self.explain_vif(id, vif));
         steps.push(explain_ofport(vif));
         steps.push(self.explain_vlan(id));
         steps.push(self.explain_segment(id));
-        steps.push(self.explain_cell("guard flows", CellId::new(Key::Port(id), Facet::Guard), "acknowledged by the switch"));
+        steps.push(self.explain_cell(
+            "guard flows",
+            CellId::new(Key::Port(id), Facet::Guard),
+            "acknowledged by the switch",
+        ));
         steps.push(self.explain_tag(vif));
         steps.push(self.explain_applied(vif));
         steps.push(self.explain_report(id));
@@ -79,29 +87,70 @@ impl Planner {
     fn explain_known(&self, id: PortId) -> Step {
         const NAME: &str = "control plane";
         let Some(port) = self.desired().port(id) else {
-            let need = if self.desired().is_complete() { Need::Known } else { Need::Snapshot };
+            let need = if self.desired().is_complete() {
+                Need::Known
+            } else {
+                Need::Snapshot
+            };
             return step(NAME, StepState::Waiting, need.to_string());
         };
         if let Some(why) = &port.unusable {
             return step(NAME, StepState::Failed, why.to_string());
         }
         let Some(network) = self.desired().network(port.network) else {
-            return step(NAME, StepState::Waiting, Need::Network(port.network).to_string());
+            return step(
+                NAME,
+                StepState::Waiting,
+                Need::Network(port.network).to_string(),
+            );
         };
         if !port.admin_up || !network.admin_up {
             return step(NAME, StepState::Waiting, Need::AdminUp.to_string());
         }
-        step(NAME, StepState::Done, format!("bound to this host, network {}", network.name))
+        step(
+            NAME,
+            StepState::Done,
+            format!("bound to this host, network {}", network.name),
+        )
     }
 
     fn explain_vif(&self, id: PortId, vif: Option<&PortFact>) -> Step {
         const NAME: &str = "VIF";
         match vif {
-            Some(vif) => step(NAME, StepState::Done, format!("{} on {}", vif.name, vif.bridge)),
+            Some(vif) => {
+                let bridge = &self.config().integration_bridge;
+                let others: Vec<&str> = self
+                    .observed()
+                    .vifs(id, bridge)
+                    .map(|p| &*p.name)
+                    .filter(|n| *n != &*vif.name)
+                    .collect();
+                let also = match others.as_slice() {
+                    [] => String::new(),
+                    others => format!(
+                        "; {} carries the same iface-id and stays on the dead VLAN",
+                        others.join(", ")
+                    ),
+                };
+                step(
+                    NAME,
+                    StepState::Done,
+                    format!("{} on {}{also}", vif.name, vif.bridge),
+                )
+            }
             None => {
                 let elsewhere = self.observed().ports().find(|p| p.iface_id == Some(id));
                 match elsewhere {
-                    Some(p) => step(NAME, StepState::Waiting, format!("{} is on bridge {}, not on {}", p.name, p.bridge, self.config().integration_bridge)),
+                    Some(p) => step(
+                        NAME,
+                        StepState::Waiting,
+                        format!(
+                            "{} is on bridge {}, not on {}",
+                            p.name,
+                            p.bridge,
+                            self.config().integration_bridge
+                        ),
+                    ),
                     None => step(NAME, StepState::Waiting, Need::Vif.to_string()),
                 }
             }
@@ -122,24 +171,41 @@ impl Planner {
     fn explain_segment(&self, id: PortId) -> Step {
         const NAME: &str = "segment flows";
         let Some(attachment) = self.attachments.get(&id) else {
-            let why = self.cells.get(&CellId::new(Key::Port(id), Facet::Report)).and_then(|c| c.need.as_ref());
+            let why = self
+                .cells
+                .get(&CellId::new(Key::Port(id), Facet::Report))
+                .and_then(|c| c.need.as_ref());
             return match why {
                 Some(need @ Need::Segment(_)) => step(NAME, StepState::Failed, need.to_string()),
                 _ => step(NAME, StepState::Waiting, "not placed on a segment yet"),
             };
         };
         for facet in [Facet::SegInt, Facet::SegPhys, Facet::SegTun] {
-            let found = self.explain_cell(NAME, CellId::new(Key::Segment(attachment.segment), facet), "");
+            let found = self.explain_cell(
+                NAME,
+                CellId::new(Key::Segment(attachment.segment), facet),
+                "",
+            );
             if found.state != StepState::Done {
                 return found;
             }
         }
-        let kind = self.desired().network(attachment.segment.network).and_then(|n| {
-            n.segments.iter().find(|s| s.id == attachment.segment.segment).map(|s| {
-                let id = s.network_type.segmentation_id().map(|id| format!(" {id}")).unwrap_or_default();
-                format!("{}{id}", s.network_type.name())
-            })
-        });
+        let kind = self
+            .desired()
+            .network(attachment.segment.network)
+            .and_then(|n| {
+                n.segments
+                    .iter()
+                    .find(|s| s.id == attachment.segment.segment)
+                    .map(|s| {
+                        let id = s
+                            .network_type
+                            .segmentation_id()
+                            .map(|id| format!(" {id}"))
+                            .unwrap_or_default();
+                        format!("{}{id}", s.network_type.name())
+                    })
+            });
         step(NAME, StepState::Done, kind.unwrap_or_default())
     }
 
@@ -152,22 +218,39 @@ impl Planner {
                     step(name, StepState::Waiting, "not asked for yet")
                 }
             }
-            Standing::Is(CellState::Pending) => step(name, StepState::Waiting, format!("«{cell}» is on its way to the switch")),
-            Standing::Is(CellState::Failed(why)) => step(name, StepState::Failed, format!("the switch refused «{cell}»: {why}")),
-            Standing::Waits(need @ (Need::Bridge(_) | Need::OfportFailed(..) | Need::Conflict(_))) => {
-                step(name, StepState::Failed, need.to_string())
-            }
+            Standing::Is(CellState::Pending) => step(
+                name,
+                StepState::Waiting,
+                format!("«{cell}» is on its way to the switch"),
+            ),
+            Standing::Is(CellState::Failed(why)) => step(
+                name,
+                StepState::Failed,
+                format!("the switch refused «{cell}»: {why}"),
+            ),
+            Standing::Waits(
+                need @ (Need::Bridge(_) | Need::OfportFailed(..) | Need::Conflict(_)),
+            ) => step(name, StepState::Failed, need.to_string()),
             Standing::Waits(need) => step(name, StepState::Waiting, need.to_string()),
         }
     }
 
     fn explain_tag(&self, vif: Option<&PortFact>) -> Step {
         const NAME: &str = "tag";
-        let Some(vif) = vif else { return step(NAME, StepState::Waiting, "no VIF to tag") };
-        let found = self.explain_cell(NAME, CellId::new(Key::Vif(vif.name.clone()), Facet::Tag), "");
+        let Some(vif) = vif else {
+            return step(NAME, StepState::Waiting, "no VIF to tag");
+        };
+        let found = self.explain_cell(
+            NAME,
+            CellId::new(Key::Vif(vif.name.clone()), Facet::Tag),
+            "",
+        );
         match (found.state, vif.tag) {
             (StepState::Done, Some(tag)) => step(NAME, StepState::Done, format!("{tag}")),
-            (_, Some(tag)) => Step { detail: format!("{} (now {tag})", found.detail), ..found },
+            (_, Some(tag)) => Step {
+                detail: format!("{} (now {tag})", found.detail),
+                ..found
+            },
             _ => found,
         }
     }
@@ -177,11 +260,23 @@ impl Planner {
         match vif.and_then(|vif| self.applying.get(&vif.name)) {
             Some(cfg) => {
                 let now = self.observed().cur_cfg();
-                step(NAME, StepState::Waiting, format!("waits for cur_cfg {cfg}, is {now}: is ovs-vswitchd running?"))
+                step(
+                    NAME,
+                    StepState::Waiting,
+                    format!("waits for cur_cfg {cfg}, is {now}: is ovs-vswitchd running?"),
+                )
             }
             None => match vif {
-                Some(vif) if vif.tag.is_some_and(|tag| tag != crate::model::LocalVlan::DEAD) => {
-                    step(NAME, StepState::Done, format!("cur_cfg {}", self.observed().cur_cfg()))
+                Some(vif)
+                    if vif
+                        .tag
+                        .is_some_and(|tag| tag != crate::model::LocalVlan::DEAD) =>
+                {
+                    step(
+                        NAME,
+                        StepState::Done,
+                        format!("cur_cfg {}", self.observed().cur_cfg()),
+                    )
                 }
                 _ => step(NAME, StepState::Waiting, "no tag to apply yet"),
             },
@@ -192,18 +287,37 @@ impl Planner {
         const NAME: &str = "status";
         let cell = CellId::new(Key::Port(id), Facet::Report);
         match (self.reports.want(&id), self.standing(&cell)) {
-            (Some(report), Standing::Is(CellState::Settled)) if report.status == PortStatus::Active => {
+            (Some(report), Standing::Is(CellState::Settled))
+                if report.status == PortStatus::Active =>
+            {
                 step(NAME, StepState::Done, "ACTIVE")
             }
-            (Some(report), _) if !self.reports.is_online() => {
-                step(NAME, StepState::Waiting, format!("{} waits for the control plane to come back", report.status.name()))
-            }
-            (Some(report), Standing::Is(CellState::Failed(why))) => {
-                step(NAME, StepState::Failed, format!("{} was refused by the control plane: {why}", report.status.name()))
-            }
+            (Some(report), _) if !self.reports.is_online() => step(
+                NAME,
+                StepState::Waiting,
+                format!(
+                    "{} waits for the control plane to come back",
+                    report.status.name()
+                ),
+            ),
+            (Some(report), Standing::Is(CellState::Failed(why))) => step(
+                NAME,
+                StepState::Failed,
+                format!(
+                    "{} was refused by the control plane: {why}",
+                    report.status.name()
+                ),
+            ),
             (Some(report), _) => {
-                let reason: Arc<str> = report.reason.clone().unwrap_or_else(|| Arc::from("on its way"));
-                step(NAME, StepState::Waiting, format!("{}: {reason}", report.status.name()))
+                let reason: Arc<str> = report
+                    .reason
+                    .clone()
+                    .unwrap_or_else(|| Arc::from("on its way"));
+                step(
+                    NAME,
+                    StepState::Waiting,
+                    format!("{}: {reason}", report.status.name()),
+                )
             }
             (None, _) => step(NAME, StepState::Waiting, "nothing reported yet"),
         }
@@ -214,12 +328,18 @@ fn explain_ofport(vif: Option<&PortFact>) -> Step {
     const NAME: &str = "OpenFlow port";
     match vif.map(|vif| (vif, vif.ofport)) {
         None => step(NAME, StepState::Waiting, "no VIF yet"),
-        Some((_, OfportState::Assigned(number))) => step(NAME, StepState::Done, format!("{number}")),
-        Some((vif, OfportState::Unassigned)) => {
-            step(NAME, StepState::Waiting, Need::Ofport(vif.name.clone()).to_string())
+        Some((_, OfportState::Assigned(number))) => {
+            step(NAME, StepState::Done, format!("{number}"))
         }
-        Some((vif, OfportState::Failed)) => {
-            step(NAME, StepState::Failed, Need::OfportFailed(vif.name.clone(), vif.error.clone()).to_string())
-        }
+        Some((vif, OfportState::Unassigned)) => step(
+            NAME,
+            StepState::Waiting,
+            Need::Ofport(vif.name.clone()).to_string(),
+        ),
+        Some((vif, OfportState::Failed)) => step(
+            NAME,
+            StepState::Failed,
+            Need::OfportFailed(vif.name.clone(), vif.error.clone()).to_string(),
+        ),
     }
 }

@@ -15,7 +15,13 @@ use crate::model::{Endpoint, NetworkId, NetworkType, PortFact, PortId};
 use crate::ops::row::RowKey;
 
 const SEGMENT: [Facet; 4] = [Facet::SegInt, Facet::SegPhys, Facet::SegTun, Facet::Flood];
-const HOST: [Facet; 5] = [Facet::Bridges, Facet::Patch, Facet::IntBase, Facet::IntPatch, Facet::TunBase];
+const HOST: [Facet; 5] = [
+    Facet::Bridges,
+    Facet::Patch,
+    Facet::IntBase,
+    Facet::IntPatch,
+    Facet::TunBase,
+];
 const PHYSNET: [Facet; 2] = [Facet::PhysPatch, Facet::PhysBase];
 const ENDPOINT: [Facet; 2] = [Facet::Tunnel, Facet::TunnelIn];
 const PORT: [Facet; 3] = [Facet::Guard, Facet::Link, Facet::Report];
@@ -36,7 +42,10 @@ impl Planner {
     }
 
     pub(super) fn pop_dirty(&mut self) -> Option<CellId> {
-        let cell = self.dirty.iter_mut().find_map(std::collections::VecDeque::pop_front)?;
+        let cell = self
+            .dirty
+            .iter_mut()
+            .find_map(std::collections::VecDeque::pop_front)?;
         self.is_dirty.remove(&cell);
         Some(cell)
     }
@@ -69,7 +78,9 @@ impl Planner {
             self.on_moved(&cell);
             match (&cell.key, cell.facet) {
                 // Refused after it stood: those who relied on it look again.
-                (Key::Port(id), Facet::Guard) if matches!(self.ledger_state(&cell), CellState::Failed(_)) => {
+                (Key::Port(id), Facet::Guard)
+                    if matches!(self.ledger_state(&cell), CellState::Failed(_)) =>
+                {
                     if let Some(vif) = self.attachments.get(id).map(|a| a.vif.clone()) {
                         self.mark(CellId::new(Key::Vif(vif), Facet::Tag));
                     }
@@ -99,7 +110,12 @@ impl Planner {
     }
 
     fn on_network(&mut self, id: NetworkId) {
-        let segments: Vec<SegKey> = self.vlans.iter().map(|(s, _)| s).filter(|s| s.network == id).collect();
+        let segments: Vec<SegKey> = self
+            .vlans
+            .iter()
+            .map(|(s, _)| s)
+            .filter(|s| s.network == id)
+            .collect();
         for segment in segments {
             self.mark_all(&Key::Segment(segment), &SEGMENT);
         }
@@ -110,7 +126,10 @@ impl Planner {
     }
 
     fn on_endpoint(&mut self, endpoint: Endpoint) {
-        self.tunnel_names.insert(super::names::tunnel(endpoint.kind, endpoint.ip), endpoint.clone());
+        self.tunnel_names.insert(
+            super::names::tunnel(endpoint.kind, endpoint.ip),
+            endpoint.clone(),
+        );
         self.mark_all(&Key::Endpoint(endpoint.clone()), &ENDPOINT);
         self.mark_floods(&endpoint);
     }
@@ -143,7 +162,11 @@ impl Planner {
         }
         self.mark_all(&Key::Port(id), &PORT);
         let bridge = self.config.integration_bridge.clone();
-        let vifs: Vec<Arc<str>> = self.observed.vifs(id, &bridge).map(|p| p.name.clone()).collect();
+        let vifs: Vec<Arc<str>> = self
+            .observed
+            .vifs(id, &bridge)
+            .map(|p| p.name.clone())
+            .collect();
         for name in vifs {
             self.mark_all(&Key::Vif(name), &VIF);
         }
@@ -189,7 +212,9 @@ impl Planner {
     }
 
     fn acquire(&mut self, id: PortId, segment: SegKey) {
-        let Some(kind) = self.kind_of(segment) else { return };
+        let Some(kind) = self.kind_of(segment) else {
+            return;
+        };
         if self.vlans.acquire(segment, &kind).is_none() {
             self.waiting_vlan.insert(id);
         } else if self.vlans.n_users(segment) == 1 {
@@ -199,7 +224,11 @@ impl Planner {
 
     fn kind_of(&self, key: SegKey) -> Option<NetworkType> {
         let network = self.desired.network(key.network)?;
-        network.segments.iter().find(|s| s.id == key.segment).map(|s| s.network_type.clone())
+        network
+            .segments
+            .iter()
+            .find(|s| s.id == key.segment)
+            .map(|s| s.network_type.clone())
     }
 
     /// Numbers whose flows are confirmed gone become free; ports that wait for one get theirs. `true` if any did.
@@ -270,8 +299,8 @@ impl Planner {
         }
         self.started = true;
         // What a dead port remembers is no longer true.
-        let lives = |p: &&PortFact| p.hint.as_ref().is_some_and(|hint| p.tag == Some(hint.tag));
-        let mut remembered: Vec<PortFact> = self.int_ports().filter(lives).cloned().collect();
+        let mut remembered: Vec<PortFact> =
+            self.int_ports().filter(|p| p.is_wired()).cloned().collect();
         remembered.sort_by(|a, b| a.name.cmp(&b.name));
         for hint in remembered.iter().filter_map(|p| p.hint.as_ref()) {
             self.vlans.remember(hint);
@@ -308,7 +337,12 @@ impl Planner {
             all(Key::Vif(port.name.clone()), &VIF);
         }
         let known: std::collections::BTreeSet<&CellId> = cells.iter().collect();
-        let more: Vec<CellId> = self.cells.keys().filter(|id| !known.contains(id)).cloned().collect();
+        let more: Vec<CellId> = self
+            .cells
+            .keys()
+            .filter(|id| !known.contains(id))
+            .cloned()
+            .collect();
         cells.extend(more);
         cells
     }
@@ -352,6 +386,7 @@ impl Planner {
         if let (Some(old), Some(new)) = (old, &new)
             && !values::differs_for_planning(old, new)
         {
+            self.on_rewired(old, new);
             return;
         }
         if new.is_none() {
@@ -371,10 +406,23 @@ impl Planner {
         let on_int = |fact: &PortFact| fact.bridge == bridge;
         if old.is_some_and(on_int) || new.as_ref().is_some_and(on_int) {
             self.mark_all(&Key::Vif(name.clone()), &VIF);
-            let ids = [old.and_then(|p| p.iface_id), new.as_ref().and_then(|p| p.iface_id)];
+            let ids = [
+                old.and_then(|p| p.iface_id),
+                new.as_ref().and_then(|p| p.iface_id),
+            ];
             for id in ids.into_iter().flatten() {
                 self.on_vif(id, now);
             }
+        }
+    }
+
+    /// Which of several VIFs with one id stands for the port depends on which is wired.
+    fn on_rewired(&mut self, old: &PortFact, new: &PortFact) {
+        let bridge = self.config.integration_bridge.clone();
+        if let Some(id) = new.iface_id.filter(|_| old.is_wired() != new.is_wired())
+            && self.observed.vifs(id, &bridge).nth(1).is_some()
+        {
+            self.on_port(id);
         }
     }
 
@@ -383,7 +431,11 @@ impl Planner {
         if self.observed.vifs(id, &bridge).next().is_none() {
             self.times.remove(&id);
         } else {
-            self.times.entry(id).or_default().seen_at.get_or_insert(now.unix_us);
+            self.times
+                .entry(id)
+                .or_default()
+                .seen_at
+                .get_or_insert(now.unix_us);
         }
         self.on_port(id);
     }
@@ -435,7 +487,13 @@ impl Planner {
 
     pub(super) fn observe_link(&mut self, name: &Arc<str>) {
         if self.links.want(name).is_some() {
-            let have = self.observed.link(name).map(|l| crate::ops::link::LinkState { mtu: l.mtu, up: l.up });
+            let have = self
+                .observed
+                .link(name)
+                .map(|l| crate::ops::link::LinkState {
+                    mtu: l.mtu,
+                    up: l.up,
+                });
             self.links.observe(name, have);
         }
     }

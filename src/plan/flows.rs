@@ -3,9 +3,10 @@
 use ipnet::{Ipv4Net, Ipv6Net};
 use ofproto::action::{Action, ActionList};
 use ofproto::matching::{FieldId, Match};
+use ofproto::msg::FlowMod;
 
-use crate::model::{Mac, Ofport};
 use super::tables::tun;
+use crate::model::{Mac, Ofport};
 use crate::ops::flow::{FlowBody, FlowKey};
 
 const ETH_TYPE_ARP: u16 = 0x0806;
@@ -30,7 +31,14 @@ pub struct Flow {
 impl Flow {
     /// A flow that matches everything and drops it.
     pub fn new(table: u8, priority: u16) -> Flow {
-        Flow { key: FlowKey { table, priority, matching: Match::new() }, actions: ActionList::new() }
+        Flow {
+            key: FlowKey {
+                table,
+                priority,
+                matching: Match::new(),
+            },
+            actions: ActionList::new(),
+        }
     }
 
     fn matching(mut self, change: impl FnOnce(Match) -> Match) -> Flow {
@@ -122,12 +130,22 @@ pub fn learned_through(key: &FlowKey) -> Option<(u8, Match)> {
     let (value, _) = key.matching.alias(FieldId::DL_VLAN)?;
     let vid = u16::try_from(value).ok()?;
     // The learn action compares the VLAN id alone, without the bit that says there is a tag.
-    Some((tun::UNICAST, Match::new().with_masked(FieldId::VLAN_TCI, vid, VID_BITS)))
+    Some((
+        tun::UNICAST,
+        Match::new().with_masked(FieldId::VLAN_TCI, vid, VID_BITS),
+    ))
 }
 
 /// A flow as `ovs-ofctl` writes it.
 pub fn text(key: &FlowKey, body: &FlowBody) -> String {
-    format!("cookie={:#x},table={},priority={},{:?} actions={:?}", body.cookie, key.table, key.priority, key.matching, body.actions)
+    ofproto::text::flow_line(&FlowMod {
+        table: key.table,
+        priority: key.priority,
+        match_: key.matching.clone(),
+        cookie: body.cookie,
+        actions: body.actions.clone(),
+        ..FlowMod::default()
+    })
 }
 
 /// Actions.
@@ -145,17 +163,27 @@ pub mod act {
 
     /// Hands over to the switch's own learning.
     pub fn normal() -> Action {
-        Action::Output { port: Port::NORMAL, max_len: 0 }
+        Action::Output {
+            port: Port::NORMAL,
+            max_len: 0,
+        }
     }
 
     /// Out of this port.
     pub fn output(port: Ofport) -> Action {
-        Action::Output { port: Port(port.number()), max_len: 0 }
+        Action::Output {
+            port: Port(port.number()),
+            max_len: 0,
+        }
     }
 
     /// Goes on in that table.
     pub fn resubmit(table: u8) -> Action {
-        Action::ResubmitTable { port: Port::IN_PORT, table, with_ct: false }
+        Action::ResubmitTable {
+            port: Port::IN_PORT,
+            table,
+            with_ct: false,
+        }
     }
 
     /// Sets the VLAN tag, adding one where there is none.
@@ -186,10 +214,26 @@ pub mod act {
             table: tun::UNICAST,
             specs: vec![
                 spec(12, LearnSrc::Field(vid), LearnDst::Match(vid)),
-                spec(48, LearnSrc::Field(whole(FieldId::ETH_SRC)), LearnDst::Match(whole(FieldId::ETH_DST))),
-                spec(16, LearnSrc::Imm(Box::new([0, 0])), LearnDst::Load(whole(FieldId::VLAN_TCI))),
-                spec(64, LearnSrc::Field(whole(FieldId::TUN_ID)), LearnDst::Load(whole(FieldId::TUN_ID))),
-                spec(16, LearnSrc::Field(whole(FieldId::IN_PORT)), LearnDst::Output),
+                spec(
+                    48,
+                    LearnSrc::Field(whole(FieldId::ETH_SRC)),
+                    LearnDst::Match(whole(FieldId::ETH_DST)),
+                ),
+                spec(
+                    16,
+                    LearnSrc::Imm(Box::new([0, 0])),
+                    LearnDst::Load(whole(FieldId::VLAN_TCI)),
+                ),
+                spec(
+                    64,
+                    LearnSrc::Field(whole(FieldId::TUN_ID)),
+                    LearnDst::Load(whole(FieldId::TUN_ID)),
+                ),
+                spec(
+                    16,
+                    LearnSrc::Field(whole(FieldId::IN_PORT)),
+                    LearnDst::Output,
+                ),
             ],
             ..Learn::default()
         }))

@@ -25,13 +25,19 @@ pub struct CellView {
 impl Planner {
     /// `true` while some cell cannot have a key because another cell holds it.
     pub fn has_conflicts(&self) -> bool {
-        self.cells.values().any(|cell| matches!(cell.need, Some(Need::Conflict(_))))
+        self.cells
+            .values()
+            .any(|cell| matches!(cell.need, Some(Need::Conflict(_))))
     }
 
     /// VIFs on the integration bridge, ports reported active, and cells that wait.
     pub fn summary(&self) -> (u64, u64, u64) {
         let bridge = &self.config.integration_bridge;
-        let vifs = self.observed.ports().filter(|p| p.bridge == *bridge && p.iface_id.is_some()).count();
+        let vifs = self
+            .observed
+            .ports()
+            .filter(|p| p.bridge == *bridge && p.iface_id.is_some())
+            .count();
         let active = self.n_ports_with(PortStatus::Active);
         let blocked = self.cells.values().filter(|c| c.need.is_some()).count();
         (vifs as u64, active as u64, blocked as u64)
@@ -41,13 +47,19 @@ impl Planner {
     pub fn n_ports_with(&self, status: PortStatus) -> usize {
         self.desired
             .ports()
-            .filter(|port| self.reports.want(&port.id).map_or(port.status, |report| report.status) == status)
+            .filter(|port| {
+                self.reports
+                    .want(&port.id)
+                    .map_or(port.status, |report| report.status)
+                    == status
+            })
             .count()
     }
 
     /// How many cells wait, by kind of need.
     pub fn blocked_by_need(&self) -> BTreeMap<&'static str, usize> {
-        let mut counts: BTreeMap<&'static str, usize> = Need::KINDS.iter().map(|kind| (*kind, 0)).collect();
+        let mut counts: BTreeMap<&'static str, usize> =
+            Need::KINDS.iter().map(|kind| (*kind, 0)).collect();
         for need in self.cells.values().filter_map(|c| c.need.as_ref()) {
             *counts.entry(need.kind()).or_default() += 1;
         }
@@ -80,7 +92,10 @@ impl Planner {
 
     fn refusal(&self, key: &ItemKey) -> Option<(u32, &str)> {
         let failure = match key {
-            ItemKey::Flow(bridge, key) => self.flows.get(bridge).and_then(|ledger| ledger.failure(key)),
+            ItemKey::Flow(bridge, key) => self
+                .flows
+                .get(bridge)
+                .and_then(|ledger| ledger.failure(key)),
             ItemKey::Row(key) => self.rows.failure(key),
             ItemKey::Link(name) => self.links.failure(name),
             ItemKey::Report(port) => self.reports.failure(port),
@@ -90,16 +105,22 @@ impl Planner {
 
     fn item_text(&self, key: &ItemKey) -> String {
         match key {
-            ItemKey::Flow(bridge, key) => match self.flows.get(bridge).and_then(|ledger| ledger.want(key)) {
-                Some(body) => format!("{bridge}: {}", super::flows::text(key, body)),
-                None => format!("{bridge}: {key:?}"),
-            },
+            ItemKey::Flow(bridge, key) => {
+                match self.flows.get(bridge).and_then(|ledger| ledger.want(key)) {
+                    Some(body) => format!("{bridge}: {}", super::flows::text(key, body)),
+                    None => format!("{bridge}: {key:?}"),
+                }
+            }
             ItemKey::Row(key) => match Ledger::want(&self.rows, key) {
                 Some(row) => super::text::row(key, row),
                 None => format!("{key:?}"),
             },
             ItemKey::Link(name) => match self.links.want(name) {
-                Some(state) => format!("device {name}: mtu {} {}", state.mtu, if state.up { "up" } else { "down" }),
+                Some(state) => format!(
+                    "device {name}: mtu {} {}",
+                    state.mtu,
+                    if state.up { "up" } else { "down" }
+                ),
                 None => format!("device {name}"),
             },
             ItemKey::Report(port) => match self.reports.want(port) {

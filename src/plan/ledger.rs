@@ -157,7 +157,9 @@ where
 
     /// Everything wanted.
     pub fn wanted(&self) -> impl Iterator<Item = (&K, &CellId, &V)> {
-        self.entries.iter().filter_map(|(key, e)| Some((key, e.cell.as_ref()?, e.want.as_ref()?)))
+        self.entries
+            .iter()
+            .filter_map(|(key, e)| Some((key, e.cell.as_ref()?, e.want.as_ref()?)))
     }
 
     /// Everything known to stand.
@@ -170,7 +172,10 @@ where
 
     /// The cell that wants something under a key.
     pub fn owner(&self, key: &K) -> Option<&CellId> {
-        self.entries.get(key).filter(|e| e.want.is_some()).and_then(|e| e.cell.as_ref())
+        self.entries
+            .get(key)
+            .filter(|e| e.want.is_some())
+            .and_then(|e| e.cell.as_ref())
     }
 
     /// What is wanted under a key.
@@ -208,13 +213,21 @@ where
     /// A cell wants this under that key. `Err` names the cell that already does, and nothing changes.
     pub fn set(&mut self, key: &K, cell: &CellId, value: V) -> Result<(), CellId> {
         let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);
-        if let Some(owner) = entry.cell.as_ref().filter(|o| *o != cell && entry.want.is_some()) {
+        if let Some(owner) = entry
+            .cell
+            .as_ref()
+            .filter(|o| *o != cell && entry.want.is_some())
+        {
             return Err(owner.clone());
         }
         if entry.want.as_ref() == Some(&value) && entry.cell.as_ref() == Some(cell) {
             return Ok(());
         }
-        if matches!(entry.have, Have::Unknown) && self.online && self.learns == Learns::FromAcks && !entry.in_flight {
+        if matches!(entry.have, Have::Unknown)
+            && self.online
+            && self.learns == Learns::FromAcks
+            && !entry.in_flight
+        {
             entry.have = Have::Is(None);
         }
         self.update(key, |entry| {
@@ -228,7 +241,11 @@ where
 
     /// The cell no longer wants anything under that key: what stands there is removed.
     pub fn unset(&mut self, key: &K, cell: &CellId) {
-        if self.entries.get(key).is_some_and(|e| e.cell.as_ref() == Some(cell) && e.want.is_some()) {
+        if self
+            .entries
+            .get(key)
+            .is_some_and(|e| e.cell.as_ref() == Some(cell) && e.want.is_some())
+        {
             self.update(key, |entry| {
                 entry.want = None;
                 entry.failure = None;
@@ -238,7 +255,11 @@ where
 
     /// Like [`Ledger::unset`], but what stands there is left alone: it was never ours to remove.
     pub fn forget(&mut self, key: &K, cell: &CellId) {
-        if self.entries.get(key).is_some_and(|e| e.cell.as_ref() == Some(cell)) {
+        if self
+            .entries
+            .get(key)
+            .is_some_and(|e| e.cell.as_ref() == Some(cell))
+        {
             self.update(key, |entry| {
                 entry.want = None;
                 entry.have = Have::Is(None);
@@ -323,7 +344,10 @@ where
 
     /// The keys of the batch under way.
     pub fn in_flight(&self) -> impl Iterator<Item = (&K, Option<&V>)> {
-        self.in_flight.iter().flat_map(|(_, items)| items).map(|(k, v)| (k, v.as_ref()))
+        self.in_flight
+            .iter()
+            .flat_map(|(_, items)| items)
+            .map(|(k, v)| (k, v.as_ref()))
     }
 
     /// When [`Ledger::take`] will have something to retry, on the caller's clock in ms.
@@ -351,14 +375,20 @@ where
         }
         let mut items = Vec::new();
         while items.len() < self.limit {
-            let Some(key) = self.queue.pop_front() else { break };
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let Some(key) = self.queue.pop_front() else {
+                break;
+            };
+            let Some(entry) = self.entries.get_mut(&key) else {
+                continue;
+            };
             if entry.in_flight {
                 // Twice in the queue: it was dropped and asked for again while it waited.
                 continue;
             }
             entry.queued = false;
-            if entry.is_settled() || matches!(entry.have, Have::Unknown) && self.learns == Learns::FromFacts {
+            if entry.is_settled()
+                || matches!(entry.have, Have::Unknown) && self.learns == Learns::FromFacts
+            {
                 continue;
             }
             if entry.want.is_none() && !self.may_delete {
@@ -381,10 +411,13 @@ where
         if self.in_flight.as_ref().is_none_or(|(id, _)| *id != batch) {
             return false;
         }
-        let Some((_, items)) = self.in_flight.take() else { return false };
+        let Some((_, items)) = self.in_flight.take() else {
+            return false;
+        };
         match outcome {
             Outcome::Done { refused, .. } => {
-                let refused: FxHashMap<usize, &Arc<str>> = refused.iter().map(|(i, r)| (*i, r)).collect();
+                let refused: FxHashMap<usize, &Arc<str>> =
+                    refused.iter().map(|(i, r)| (*i, r)).collect();
                 for (at, (key, sent)) in items.into_iter().enumerate() {
                     match refused.get(&at) {
                         Some(reason) => self.fail(&key, (*reason).clone(), now_ms),
@@ -404,7 +437,13 @@ where
     }
 
     /// Where the executor names the culprit, only that one waits; where it does not, halves are tried until it shows.
-    fn reject(&mut self, items: Vec<(K, Option<V>)>, at: Option<usize>, reason: &Arc<str>, now_ms: u64) {
+    fn reject(
+        &mut self,
+        items: Vec<(K, Option<V>)>,
+        at: Option<usize>,
+        reason: &Arc<str>,
+        now_ms: u64,
+    ) {
         let blamed = at.or_else(|| (items.len() == 1).then_some(0));
         if blamed.is_none() {
             self.limit = (items.len() / 2).max(1);
@@ -427,9 +466,16 @@ where
                 entry.failure = None;
             }
         });
-        let unseen = self.entries.get(key).is_some_and(|e| !e.is_settled() && e.want == sent);
+        let unseen = self
+            .entries
+            .get(key)
+            .is_some_and(|e| !e.is_settled() && e.want == sent);
         if unseen {
-            self.fail(key, Arc::from("written, but the switch shows something else"), now_ms);
+            self.fail(
+                key,
+                Arc::from("written, but the switch shows something else"),
+                now_ms,
+            );
         }
     }
 
@@ -438,16 +484,26 @@ where
         self.update(key, |entry| {
             entry.in_flight = false;
             attempts = entry.failure.as_ref().map_or(0, |f| f.attempts) + 1;
-            entry.failure = Some(Failure { waiting: true, attempts, reason });
+            entry.failure = Some(Failure {
+                waiting: true,
+                attempts,
+                reason,
+            });
         });
-        let delay = FIRST_RETRY_MS.checked_shl(attempts.min(16) - 1).unwrap_or(LAST_RETRY_MS).min(LAST_RETRY_MS);
+        let delay = FIRST_RETRY_MS
+            .checked_shl(attempts.min(16) - 1)
+            .unwrap_or(LAST_RETRY_MS)
+            .min(LAST_RETRY_MS);
         self.next_retry += 1;
-        self.retries.insert((now_ms + delay, self.next_retry), key.clone());
+        self.retries
+            .insert((now_ms + delay, self.next_retry), key.clone());
     }
 
     /// Applies a change to an entry and brings counts and queue after it.
     fn update(&mut self, key: &K, change: impl FnOnce(&mut Entry<V>)) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
         let failed = entry.counted && entry.failure.is_some();
         if entry.counted
             && let Some(cell) = &entry.cell
@@ -467,7 +523,9 @@ where
 
     /// Recounts and requeues one entry after it changed.
     fn touch(&mut self, key: &K) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
         let settled = entry.is_settled();
         if !settled
             && !entry.counted
@@ -528,7 +586,10 @@ mod tests {
     }
 
     fn done() -> Outcome {
-        Outcome::Done { refused: vec![], next_cfg: None }
+        Outcome::Done {
+            refused: vec![],
+            next_cfg: None,
+        }
     }
 
     #[test]
@@ -576,7 +637,10 @@ mod tests {
         assert_eq!(ledger.take(1, 0), None);
         ledger.allow_deletes();
         ledger.set(&"new", &cell("a"), 3).unwrap();
-        assert_eq!(ledger.take(1, 0), Some(vec![("new", Some(3)), ("old", None)]));
+        assert_eq!(
+            ledger.take(1, 0),
+            Some(vec![("new", Some(3)), ("old", None)])
+        );
         ledger.finish(1, &done(), 0);
         assert_eq!(ledger.installed().count(), 2);
     }
@@ -587,7 +651,14 @@ mod tests {
         ledger.set(&"bad", &cell("a"), 1).unwrap();
         ledger.set(&"good", &cell("b"), 1).unwrap();
         ledger.take(1, 0).unwrap();
-        ledger.finish(1, &Outcome::Done { refused: vec![(0, Arc::from("no"))], next_cfg: None }, 0);
+        ledger.finish(
+            1,
+            &Outcome::Done {
+                refused: vec![(0, Arc::from("no"))],
+                next_cfg: None,
+            },
+            0,
+        );
         assert_eq!(ledger.state(&cell("a")), CellState::Failed(Arc::from("no")));
         assert_eq!(ledger.state(&cell("b")), CellState::Settled);
         assert_eq!(ledger.take(2, 0), None);
@@ -606,7 +677,10 @@ mod tests {
         let mut batch = 0;
         while let Some(items) = ledger.take(batch, 0) {
             let outcome = if items.iter().any(|(k, _)| *k == "bad") {
-                Outcome::Rejected { at: None, reason: Arc::from("constraint violation") }
+                Outcome::Rejected {
+                    at: None,
+                    reason: Arc::from("constraint violation"),
+                }
             } else {
                 done()
             };
@@ -614,7 +688,10 @@ mod tests {
             batch += 1;
             assert!(batch < 30);
         }
-        assert_eq!(ledger.state(&cell("bad")), CellState::Failed(Arc::from("constraint violation")));
+        assert_eq!(
+            ledger.state(&cell("bad")),
+            CellState::Failed(Arc::from("constraint violation"))
+        );
         assert_eq!(ledger.installed().count(), 7);
     }
 

@@ -93,6 +93,15 @@ pub(crate) enum ItemKey {
     Report(PortId),
 }
 
+/// Something a person should read: an entity is not what was asked for, or is again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// The cell concerned.
+    pub cell: CellId,
+    /// What is wrong; `None`: nothing any more.
+    pub need: Option<Need>,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Cell {
     keys: Vec<ItemKey>,
@@ -104,7 +113,12 @@ const RANKS: usize = 4;
 
 fn rank(facet: Facet) -> usize {
     match facet {
-        Facet::Bridges | Facet::Patch | Facet::IntBase | Facet::IntPatch | Facet::TunBase | Facet::PhysPatch => 0,
+        Facet::Bridges
+        | Facet::Patch
+        | Facet::IntBase
+        | Facet::IntPatch
+        | Facet::TunBase
+        | Facet::PhysPatch => 0,
         Facet::PhysBase | Facet::Tunnel | Facet::TunnelIn => 0,
         Facet::SegInt | Facet::SegPhys | Facet::SegTun | Facet::Flood | Facet::Pass => 1,
         Facet::Guard | Facet::Link => 1,
@@ -135,6 +149,8 @@ pub struct Planner {
     applying: FxHashMap<Arc<str>, i64>,
     to_apply: VecDeque<(i64, Arc<str>)>,
     misreported: FxHashSet<PortId>,
+    notes: Vec<Note>,
+    noted: FxHashSet<CellId>,
     int_flows_since: Option<u64>,
     started: bool,
     settled_in: bool,
@@ -170,6 +186,8 @@ impl Planner {
             applying: FxHashMap::default(),
             to_apply: VecDeque::new(),
             misreported: FxHashSet::default(),
+            notes: Vec::new(),
+            noted: FxHashSet::default(),
             int_flows_since: None,
             started: false,
             settled_in: false,
@@ -209,13 +227,19 @@ impl Planner {
     }
 
     /// The flows wanted on a bridge.
-    pub fn wanted_flows(&self, bridge: &str) -> impl Iterator<Item = (&FlowKey, &CellId, &FlowBody)> {
+    pub fn wanted_flows(
+        &self,
+        bridge: &str,
+    ) -> impl Iterator<Item = (&FlowKey, &CellId, &FlowBody)> {
         self.flows.get(bridge).into_iter().flat_map(Ledger::wanted)
     }
 
     /// The flows known to stand on a bridge.
     pub fn installed_flows(&self, bridge: &str) -> impl Iterator<Item = (&FlowKey, &FlowBody)> {
-        self.flows.get(bridge).into_iter().flat_map(Ledger::installed)
+        self.flows
+            .get(bridge)
+            .into_iter()
+            .flat_map(Ledger::installed)
     }
 
     /// `true` while the bridge's flow connection is up.
@@ -264,12 +288,20 @@ impl Planner {
             ExecEvent::FlowsDown { bridge, .. } => {
                 let gone = self.observed.switch_up() && self.observed.bridge(&bridge).is_none();
                 if let Some(ledger) = self.flows.get_mut(&bridge) {
-                    if gone { ledger.assume_empty() } else { ledger.go_offline() }
+                    if gone {
+                        ledger.assume_empty()
+                    } else {
+                        ledger.go_offline()
+                    }
                 }
             }
             ExecEvent::ReportsUp(true) => self.reports.go_online(),
             ExecEvent::ReportsUp(false) => self.reports.pause(),
-            ExecEvent::Finished { target, id, outcome } => self.finish(&target, id, &outcome, now),
+            ExecEvent::Finished {
+                target,
+                id,
+                outcome,
+            } => self.finish(&target, id, &outcome, now),
         }
     }
 
@@ -293,7 +325,11 @@ impl Planner {
                 }
             }
             Target::Rows => {
-                if let Outcome::Done { next_cfg: Some(cfg), .. } = outcome {
+                if let Outcome::Done {
+                    next_cfg: Some(cfg),
+                    ..
+                } = outcome
+                {
                     self.await_applied(*cfg);
                 }
                 self.rows.finish(id, outcome, now.mono_ms);
@@ -311,8 +347,14 @@ impl Planner {
     /// A report that was under way when its port went may have met a new port of the same id: that one has to be told
     /// again what it is.
     fn note_misreported(&mut self) {
-        let stray = |id: &PortId| self.reports.want(id).is_none() && self.desired.port(*id).is_some();
-        let stray: Vec<PortId> = self.reports.in_flight().map(|(id, _)| *id).filter(stray).collect();
+        let stray =
+            |id: &PortId| self.reports.want(id).is_none() && self.desired.port(*id).is_some();
+        let stray: Vec<PortId> = self
+            .reports
+            .in_flight()
+            .map(|(id, _)| *id)
+            .filter(stray)
+            .collect();
         for id in stray {
             self.misreported.insert(id);
             self.mark(CellId::new(cell::Key::Port(id), Facet::Report));
@@ -373,11 +415,23 @@ impl Planner {
             .filter(|(bridge, ledger)| ledger.is_online() && !self.bridge_row_open(bridge))
             .filter_map(|(_, ledger)| ledger.next_retry());
         let others = [
-            self.rows.is_online().then(|| self.rows.next_retry()).flatten(),
-            self.links.is_online().then(|| self.links.next_retry()).flatten(),
-            self.reports.is_online().then(|| self.reports.next_retry()).flatten(),
+            self.rows
+                .is_online()
+                .then(|| self.rows.next_retry())
+                .flatten(),
+            self.links
+                .is_online()
+                .then(|| self.links.next_retry())
+                .flatten(),
+            self.reports
+                .is_online()
+                .then(|| self.reports.next_retry())
+                .flatten(),
         ];
-        flows.chain(others.into_iter().flatten()).chain(self.int_flows_wait()).min()
+        flows
+            .chain(others.into_iter().flatten())
+            .chain(self.int_flows_wait())
+            .min()
     }
 
     /// After the first complete snapshot and one full pass, what nobody asked for may go.
@@ -385,7 +439,9 @@ impl Planner {
         if self.settled_in {
             return;
         }
-        let known = self.desired.is_complete() && self.observed.switch_complete() && self.observed.links_complete();
+        let known = self.desired.is_complete()
+            && self.observed.switch_complete()
+            && self.observed.links_complete();
         if !known {
             return;
         }
@@ -469,7 +525,9 @@ impl Planner {
     }
 
     fn flow_state(&self, bridge: &str, cell: &CellId) -> CellState {
-        self.flows.get(bridge).map_or(CellState::Settled, |ledger| ledger.state(cell))
+        self.flows
+            .get(bridge)
+            .map_or(CellState::Settled, |ledger| ledger.state(cell))
     }
 
     fn render_cell(&mut self, id: &CellId) {
@@ -493,12 +551,18 @@ impl Planner {
                     Ok(()) => keys.push(key),
                     Err(owner) => {
                         self.stats.conflicts += 1;
-                        self.waiters.entry(owner.clone()).or_default().insert(id.clone());
+                        self.waiters
+                            .entry(owner.clone())
+                            .or_default()
+                            .insert(id.clone());
                         need = need.or(Some(Need::Conflict(Box::new(owner))));
                     }
                 }
             }
             cell.keys = keys;
+        }
+        if cell.need != need {
+            self.note(id, need.as_ref());
         }
         cell.need = need;
         if !cell.keys.is_empty() || cell.need.is_some() {
@@ -507,11 +571,35 @@ impl Planner {
         self.on_moved(id);
     }
 
+    fn note(&mut self, id: &CellId, need: Option<&Need>) {
+        let had = self.noted.contains(id);
+        let tells = need.is_some_and(Need::is_trouble) && id.facet.is_told();
+        if tells {
+            self.noted.insert(id.clone());
+        } else if had && need.is_none() {
+            self.noted.remove(id);
+        } else {
+            return;
+        }
+        self.notes.push(Note {
+            cell: id.clone(),
+            need: need.filter(|_| tells).cloned(),
+        });
+    }
+
+    /// What a person should read of the last steps.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
     fn set(&mut self, key: &ItemKey, cell: &CellId, item: Item) -> Result<(), CellId> {
         match (key, item) {
             (ItemKey::Flow(bridge, key), Item::Flow(_, flow)) => match self.flows.get_mut(bridge) {
                 Some(ledger) => {
-                    let body = FlowBody { cookie: cookie::OWNER | u64::from(cell.cookie()), actions: flow.actions };
+                    let body = FlowBody {
+                        cookie: cookie::OWNER | u64::from(cell.cookie()),
+                        actions: flow.actions,
+                    };
                     ledger.set(key, cell, body)
                 }
                 None => Ok(()),
@@ -569,12 +657,19 @@ impl Planner {
 
     fn take_batches(&mut self, now: Now) -> Vec<Batch> {
         let mut batches = Vec::new();
-        let int_waits = self.int_flows_wait().is_some_and(|until| now.mono_ms < until);
+        let int_waits = self
+            .int_flows_wait()
+            .is_some_and(|until| now.mono_ms < until);
         if !int_waits {
             self.int_flows_since = None;
         }
         let int_bridge = self.config.integration_bridge.clone();
-        let open: Vec<Arc<str>> = self.flows.keys().filter(|bridge| self.bridge_row_open(bridge)).cloned().collect();
+        let open: Vec<Arc<str>> = self
+            .flows
+            .keys()
+            .filter(|bridge| self.bridge_row_open(bridge))
+            .cloned()
+            .collect();
         let tunnel_bridge = self.config.tunnel_bridge.clone();
         for (bridge, ledger) in &mut self.flows {
             if int_waits && *bridge == int_bridge || open.contains(bridge) {
@@ -590,10 +685,18 @@ impl Planner {
                     .into_iter()
                     .map(|(key, body)| {
                         let gone = is_tunnel && body.is_none();
-                        FlowItem { learned: gone.then(|| flows::learned_through(&key)).flatten(), key, body }
+                        FlowItem {
+                            learned: gone.then(|| flows::learned_through(&key)).flatten(),
+                            key,
+                            body,
+                        }
                     })
                     .collect();
-                batches.push(Batch { target: Target::Flows(bridge.clone()), id, items: Items::Flows(items) });
+                batches.push(Batch {
+                    target: Target::Flows(bridge.clone()),
+                    id,
+                    items: Items::Flows(items),
+                });
             }
         }
         let id = self.next_batch;
@@ -601,14 +704,25 @@ impl Planner {
             self.next_batch += 1;
             self.stats.row_batches += 1;
             self.stats.rows += items.len() as u64;
-            batches.push(Batch { target: Target::Rows, id, items: Items::Rows(items) });
+            batches.push(Batch {
+                target: Target::Rows,
+                id,
+                items: Items::Rows(items),
+            });
         }
         let id = self.next_batch;
         if let Some(items) = self.links.take(id, now.mono_ms) {
             self.next_batch += 1;
             self.stats.link_batches += 1;
-            let items = items.into_iter().filter_map(|(name, state)| Some((name, state?))).collect();
-            batches.push(Batch { target: Target::Links, id, items: Items::Links(items) });
+            let items = items
+                .into_iter()
+                .filter_map(|(name, state)| Some((name, state?)))
+                .collect();
+            batches.push(Batch {
+                target: Target::Links,
+                id,
+                items: Items::Links(items),
+            });
         }
         let id = self.next_batch;
         if let Some(items) = self.reports.take(id, now.mono_ms) {
@@ -616,7 +730,11 @@ impl Planner {
             self.stats.report_batches += 1;
             self.stats.reports += items.len() as u64;
             let items = items.into_iter().filter_map(|(_, report)| report).collect();
-            batches.push(Batch { target: Target::Reports, id, items: Items::Reports(items) });
+            batches.push(Batch {
+                target: Target::Reports,
+                id,
+                items: Items::Reports(items),
+            });
         }
         batches
     }
@@ -625,12 +743,17 @@ impl Planner {
     /// afterwards. Cells that are dirty already are left out.
     pub fn audit(&mut self) -> Vec<CellId> {
         let mut different = Vec::new();
+        if !self.started {
+            return different;
+        }
         for id in self.every_cell() {
             if self.is_dirty.contains(&id) {
                 continue;
             }
             let (rendered, _) = self.render(&id);
-            let Some(mut items) = rendered.items else { continue };
+            let Some(mut items) = rendered.items else {
+                continue;
+            };
             // What another cell holds cannot be had; the cell says so itself.
             items.retain(|item| self.owner(&key_of(item)).is_none_or(|owner| *owner == id));
             if !self.asks_for(&id, &items) {
@@ -646,7 +769,9 @@ impl Planner {
 
     fn owner(&self, key: &ItemKey) -> Option<&CellId> {
         match key {
-            ItemKey::Flow(bridge, key) => self.flows.get(bridge).and_then(|ledger| ledger.owner(key)),
+            ItemKey::Flow(bridge, key) => {
+                self.flows.get(bridge).and_then(|ledger| ledger.owner(key))
+            }
             ItemKey::Row(key) => self.rows.owner(key),
             ItemKey::Link(name) => self.links.owner(name),
             ItemKey::Report(port) => self.reports.owner(port),

@@ -31,7 +31,11 @@ pub fn tunnel(kind: TunnelType, peer: IpAddr) -> Arc<str> {
         IpAddr::V6(ip) => {
             let digest = Sha1::digest(ip.to_string().as_bytes());
             let keep = MAX - name.len() - 1;
-            format!("{name}-{}", base32(&digest).chars().take(keep).collect::<String>()).into()
+            format!(
+                "{name}-{}",
+                base32(&digest).chars().take(keep).collect::<String>()
+            )
+            .into()
         }
     }
 }
@@ -39,8 +43,8 @@ pub fn tunnel(kind: TunnelType, peer: IpAddr) -> Arc<str> {
 /// RFC 4648 base 32 without padding, in lower case.
 fn base32(bytes: &[u8]) -> String {
     const ALPHABET: [char; 32] = [
-        'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
-        'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7',
+        'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r',
+        's', 't', 'u', 'v', 'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7',
     ];
     let mut text = String::new();
     let (mut bits, mut n) = (0u32, 0u32);
@@ -69,11 +73,20 @@ mod tests {
         let long = patch("int-", "br-physical-network-1");
         assert_eq!(long.len(), 15);
         assert!(long.starts_with("int-br-ph"));
-        assert_eq!(&*tunnel(TunnelType::Vxlan, "10.0.0.2".parse().unwrap()), "vxlan-0a000002");
-        assert_eq!(&*tunnel(TunnelType::Gre, "10.0.0.2".parse().unwrap()), "gre-0a000002");
+        assert_eq!(
+            &*tunnel(TunnelType::Vxlan, "10.0.0.2".parse().unwrap()),
+            "vxlan-0a000002"
+        );
+        assert_eq!(
+            &*tunnel(TunnelType::Gre, "10.0.0.2".parse().unwrap()),
+            "gre-0a000002"
+        );
         let six = tunnel(TunnelType::Vxlan, "2001:db8::1".parse().unwrap());
         assert_eq!(six.len(), 15);
-        assert_ne!(six, tunnel(TunnelType::Vxlan, "2001:db8::2".parse().unwrap()));
+        assert_ne!(
+            six,
+            tunnel(TunnelType::Vxlan, "2001:db8::2".parse().unwrap())
+        );
     }
 
     #[test]

@@ -12,11 +12,27 @@ pub fn row(key: &RowKey, row: &Row) -> String {
     match row {
         Row::Bridge(row) => {
             let mode = row.fail_mode.as_deref().unwrap_or("unchanged");
-            format!("{name}: fail_mode={mode}{}", if row.create { " created when missing" } else { "" })
+            format!(
+                "{name}: fail_mode={mode}{}",
+                if row.create {
+                    " created when missing"
+                } else {
+                    ""
+                }
+            )
         }
         Row::Port(row) => {
-            let options: Vec<String> = row.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            format!("{name}: bridge={} type={} {}", row.bridge, row.kind, options.join(" "))
+            let options: Vec<String> = row
+                .options
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            format!(
+                "{name}: bridge={} type={} {}",
+                row.bridge,
+                row.kind,
+                options.join(" ")
+            )
         }
         Row::Vif(row) => format!("{name}: tag={}", row.tag),
     }

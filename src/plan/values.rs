@@ -24,7 +24,8 @@ impl Value for LinkState {
 impl Value for PortReport {
     /// Times are written along with a change of status, never for their own sake.
     fn satisfied_by(&self, installed: &Self) -> bool {
-        self.status == installed.status && (self.status != PortStatus::Error || self.reason == installed.reason)
+        self.status == installed.status
+            && (self.status != PortStatus::Error || self.reason == installed.reason)
     }
 }
 
@@ -32,11 +33,16 @@ impl Value for Row {
     /// Columns and keys that are not asked for are somebody else's.
     fn satisfied_by(&self, installed: &Self) -> bool {
         match (self, installed) {
-            (Row::Bridge(want), Row::Bridge(have)) => want.fail_mode.is_none() || want.fail_mode == have.fail_mode,
+            (Row::Bridge(want), Row::Bridge(have)) => {
+                want.fail_mode.is_none() || want.fail_mode == have.fail_mode
+            }
             (Row::Port(want), Row::Port(have)) => {
                 want.bridge == have.bridge
                     && want.kind == have.kind
-                    && want.options.iter().all(|(key, value)| have.options.get(key) == Some(value))
+                    && want
+                        .options
+                        .iter()
+                        .all(|(key, value)| have.options.get(key) == Some(value))
             }
             (Row::Vif(want), Row::Vif(have)) => {
                 want.tag == have.tag && (want.hint.is_none() || want.hint == have.hint)
@@ -57,13 +63,20 @@ pub fn bridge_row(fact: &BridgeFact) -> Row {
 
 /// A port as it stands.
 pub fn port_row(fact: &PortFact) -> Row {
-    Row::Port(PortRow { bridge: fact.bridge.clone(), kind: fact.kind.clone(), options: fact.options.clone() })
+    Row::Port(PortRow {
+        bridge: fact.bridge.clone(),
+        kind: fact.kind.clone(),
+        options: fact.options.clone(),
+    })
 }
 
 /// A VIF's tag as it stands; a trunk satisfies nothing.
 pub fn vif_row(fact: &PortFact) -> Option<Row> {
     let tag = fact.tag.filter(|_| !fact.trunk)?;
-    Some(Row::Vif(VifRow { tag, hint: fact.hint.clone() }))
+    Some(Row::Vif(VifRow {
+        tag,
+        hint: fact.hint.clone(),
+    }))
 }
 
 /// `true` if the two differ in more than what vifd itself writes on a VIF.
@@ -80,7 +93,9 @@ pub fn differs_for_planning(old: &PortFact, new: &PortFact) -> bool {
 
 /// The mark of this host.
 pub fn is_owned_by(fact: &PortFact, host: &str) -> bool {
-    fact.owner.as_ref().is_some_and(|owner: &Arc<str>| &**owner == host)
+    fact.owner
+        .as_ref()
+        .is_some_and(|owner: &Arc<str>| &**owner == host)
 }
 
 /// What the control plane shows for a port.

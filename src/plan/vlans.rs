@@ -76,7 +76,9 @@ impl LocalVlans {
 
     /// A row in the switch remembers a number. The first to name a number keeps it.
     pub fn remember(&mut self, hint: &VlanHint) {
-        let Some(vlan) = LocalVlan::new(hint.tag) else { return };
+        let Some(vlan) = LocalVlan::new(hint.tag) else {
+            return;
+        };
         let what = Remembered {
             network: hint.network,
             network_type: hint.network_type.to_string(),
@@ -133,7 +135,9 @@ impl LocalVlans {
 
     /// One port less on a segment. `true` if it was the last: the number drains now.
     pub fn release(&mut self, segment: SegKey) -> bool {
-        let Some(users) = self.users.get_mut(&segment) else { return false };
+        let Some(users) = self.users.get_mut(&segment) else {
+            return false;
+        };
         *users -= 1;
         if *users > 0 {
             return false;
@@ -164,21 +168,44 @@ mod tests {
     use uuid::Uuid;
 
     fn seg(n: u128) -> SegKey {
-        SegKey { network: NetworkId(Uuid::from_u128(n)), segment: SegmentId(Uuid::from_u128(n)) }
+        SegKey {
+            network: NetworkId(Uuid::from_u128(n)),
+            segment: SegmentId(Uuid::from_u128(n)),
+        }
     }
 
     #[test]
     fn lowest_free_number_and_not_before_it_is_drained() {
         let mut vlans = LocalVlans::with_max(2);
-        assert_eq!(vlans.acquire(seg(1), &NetworkType::Local).unwrap().number(), 1);
-        assert_eq!(vlans.acquire(seg(1), &NetworkType::Local).unwrap().number(), 1);
-        assert_eq!(vlans.acquire(seg(2), &NetworkType::Local).unwrap().number(), 2);
-        assert_eq!(vlans.acquire(seg(3), &NetworkType::Local), None, "exhausted");
+        assert_eq!(
+            vlans.acquire(seg(1), &NetworkType::Local).unwrap().number(),
+            1
+        );
+        assert_eq!(
+            vlans.acquire(seg(1), &NetworkType::Local).unwrap().number(),
+            1
+        );
+        assert_eq!(
+            vlans.acquire(seg(2), &NetworkType::Local).unwrap().number(),
+            2
+        );
+        assert_eq!(
+            vlans.acquire(seg(3), &NetworkType::Local),
+            None,
+            "exhausted"
+        );
         assert!(!vlans.release(seg(1)));
         assert!(vlans.release(seg(1)));
-        assert_eq!(vlans.ensure(seg(3), &NetworkType::Local), None, "still draining");
+        assert_eq!(
+            vlans.ensure(seg(3), &NetworkType::Local),
+            None,
+            "still draining"
+        );
         assert!(vlans.drained(seg(1)));
-        assert_eq!(vlans.ensure(seg(3), &NetworkType::Local).unwrap().number(), 1);
+        assert_eq!(
+            vlans.ensure(seg(3), &NetworkType::Local).unwrap().number(),
+            1
+        );
     }
 
     #[test]
@@ -204,10 +231,23 @@ mod tests {
         vlans.remember(&hint(2, 1));
         vlans.remember(&hint(3, 7));
         vlans.remember(&hint(4, 4095));
-        assert_eq!(vlans.acquire(seg(9), &NetworkType::Local).unwrap().number(), 2);
-        assert_eq!(vlans.acquire(seg(1), &NetworkType::Local).unwrap().number(), 7);
-        assert_eq!(vlans.acquire(seg(3), &NetworkType::Local).unwrap().number(), 3, "7 was taken first");
+        assert_eq!(
+            vlans.acquire(seg(9), &NetworkType::Local).unwrap().number(),
+            2
+        );
+        assert_eq!(
+            vlans.acquire(seg(1), &NetworkType::Local).unwrap().number(),
+            7
+        );
+        assert_eq!(
+            vlans.acquire(seg(3), &NetworkType::Local).unwrap().number(),
+            3,
+            "7 was taken first"
+        );
         vlans.drop_hints();
-        assert_eq!(vlans.acquire(seg(5), &NetworkType::Local).unwrap().number(), 1);
+        assert_eq!(
+            vlans.acquire(seg(5), &NetworkType::Local).unwrap().number(),
+            1
+        );
     }
 }

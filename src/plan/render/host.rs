@@ -21,7 +21,10 @@ pub fn bridges(view: &View<'_>) -> Rendered {
         create: true,
     };
     Rendered::ready(
-        names.into_iter().map(|name| Item::Row(RowKey::Bridge(name), Row::Bridge(row.clone()))).collect(),
+        names
+            .into_iter()
+            .map(|name| Item::Row(RowKey::Bridge(name), Row::Bridge(row.clone())))
+            .collect(),
     )
 }
 
@@ -47,8 +50,14 @@ pub fn patch(view: &View<'_>) -> Rendered {
     }
     let (int, tun) = (&config.int_peer_patch_port, &config.tun_peer_patch_port);
     Rendered::ready(vec![
-        Item::Row(RowKey::Port(int.clone()), patch_row(&config.integration_bridge, tun)),
-        Item::Row(RowKey::Port(tun.clone()), patch_row(&config.tunnel_bridge, int)),
+        Item::Row(
+            RowKey::Port(int.clone()),
+            patch_row(&config.integration_bridge, tun),
+        ),
+        Item::Row(
+            RowKey::Port(tun.clone()),
+            patch_row(&config.tunnel_bridge, int),
+        ),
     ])
 }
 
@@ -73,7 +82,9 @@ pub fn int_patch(view: &View<'_>) -> Rendered {
     match view.ofport(&config.integration_bridge, &config.int_peer_patch_port) {
         Err(need) => Rendered::blocked(need),
         Ok(patch) => {
-            let flow = Flow::new(int::LOCAL_SWITCHING, 1).in_port(patch).actions([act::resubmit(int::TRANSIENT)]);
+            let flow = Flow::new(int::LOCAL_SWITCHING, 1)
+                .in_port(patch)
+                .actions([act::resubmit(int::TRANSIENT)]);
             Rendered::ready(vec![Item::Flow(config.integration_bridge.clone(), flow)])
         }
     }
@@ -91,14 +102,24 @@ pub fn tun_base(view: &View<'_>) -> Rendered {
     };
     let flows = [
         Flow::new(tun::CLASSIFIER, 0).drop(),
-        Flow::new(tun::CLASSIFIER, 1).in_port(patch).actions([act::resubmit(tun::FROM_INT)]),
-        Flow::new(tun::FROM_INT, 0).unicast().actions([act::resubmit(tun::UNICAST)]),
-        Flow::new(tun::FROM_INT, 0).multicast().actions([act::resubmit(tun::FLOOD)]),
+        Flow::new(tun::CLASSIFIER, 1)
+            .in_port(patch)
+            .actions([act::resubmit(tun::FROM_INT)]),
+        Flow::new(tun::FROM_INT, 0)
+            .unicast()
+            .actions([act::resubmit(tun::UNICAST)]),
+        Flow::new(tun::FROM_INT, 0)
+            .multicast()
+            .actions([act::resubmit(tun::FLOOD)]),
         Flow::new(tun::GRE, 0).drop(),
         Flow::new(tun::VXLAN, 0).drop(),
         Flow::new(tun::LEARN, 1).actions([act::learn_sender(), act::output(patch)]),
         Flow::new(tun::UNICAST, 0).actions([act::resubmit(tun::FLOOD)]),
         Flow::new(tun::FLOOD, 0).drop(),
     ];
-    Rendered::ready(flows.map(|flow| Item::Flow(config.tunnel_bridge.clone(), flow)).into())
+    Rendered::ready(
+        flows
+            .map(|flow| Item::Flow(config.tunnel_bridge.clone(), flow))
+            .into(),
+    )
 }

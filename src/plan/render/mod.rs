@@ -15,8 +15,8 @@ use super::config::PlanConfig;
 use super::flows::Flow;
 use super::ledger::Ledger;
 use super::vlans::LocalVlans;
-use crate::model::{Desired, Observed, Ofport, PortId};
 use crate::model::observed::OfportState;
+use crate::model::{Desired, Observed, Ofport, PortId};
 use crate::ops::link::LinkState;
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
@@ -46,7 +46,10 @@ pub struct Rendered {
 impl Rendered {
     /// All is known.
     pub fn ready(items: Vec<Item>) -> Rendered {
-        Rendered { items: Some(items), need: None }
+        Rendered {
+            items: Some(items),
+            need: None,
+        }
     }
 
     /// Nothing is asked for.
@@ -56,17 +59,26 @@ impl Rendered {
 
     /// Nothing can stand until the need is met.
     pub fn blocked(need: Need) -> Rendered {
-        Rendered { items: Some(Vec::new()), need: Some(need) }
+        Rendered {
+            items: Some(Vec::new()),
+            need: Some(need),
+        }
     }
 
     /// What stands is right to stay until the need is met.
     pub fn held(need: Need) -> Rendered {
-        Rendered { items: None, need: Some(need) }
+        Rendered {
+            items: None,
+            need: Some(need),
+        }
     }
 
     /// These stand instead of what was asked for.
     pub fn degraded(items: Vec<Item>, need: Need) -> Rendered {
-        Rendered { items: Some(items), need: Some(need) }
+        Rendered {
+            items: Some(items),
+            need: Some(need),
+        }
     }
 }
 

@@ -37,10 +37,9 @@ pub fn patch(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
         return Rendered::blocked(Need::Bridge(int_bridge.clone()));
     }
     let (int, phy) = (view.config.int_port(bridge), view.config.phy_port(bridge));
-    let connected = view
-        .observed
-        .port(&phy)
-        .is_some_and(|p| p.bridge == *bridge && p.options.get("peer").is_some_and(|peer| *peer == int));
+    let connected = view.observed.port(&phy).is_some_and(|p| {
+        p.bridge == *bridge && p.options.get("peer").is_some_and(|peer| *peer == int)
+    });
     let rows = |peer: &str| {
         vec![
             Item::Row(RowKey::Port(int.clone()), patch_row(int_bridge, &phy)),
@@ -64,7 +63,10 @@ pub fn base(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
     match view.ofport(bridge, &view.config.phy_port(bridge)) {
         Err(need) => Rendered::blocked(need),
         Ok(phy) => {
-            let flows = [Flow::new(0, 0).actions([act::normal()]), Flow::new(0, 2).in_port(phy).drop()];
+            let flows = [
+                Flow::new(0, 0).actions([act::normal()]),
+                Flow::new(0, 2).in_port(phy).drop(),
+            ];
             Rendered::ready(flows.map(|flow| Item::Flow(bridge.clone(), flow)).into())
         }
     }

@@ -9,7 +9,9 @@ use ipnet::IpNet;
 
 use super::{Attachment, Item, Need, Rendered, View};
 use crate::model::observed::OfportState;
-use crate::model::{LocalVlan, Mac, Network, NetworkType, Port, PortFact, PortId, PortStatus, Segment, VlanHint};
+use crate::model::{
+    LocalVlan, Mac, Network, NetworkType, Port, PortFact, PortId, PortStatus, Segment, VlanHint,
+};
 use crate::ops::link::LinkState;
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey, VifRow};
@@ -17,15 +19,19 @@ use crate::plan::cell::{Facet, Key, SegKey};
 use crate::plan::flows::{Flow, act};
 use crate::plan::tables::int;
 
-/// The VIF that stands for a port: of several with its id, the first by name.
+/// The VIF that stands for a port: of several with its id the one that is wired already, else the first by name.
 fn vif<'a>(view: &View<'a>, id: PortId) -> Option<&'a PortFact> {
-    view.observed.vifs(id, &view.config.integration_bridge).next()
+    view.observed.vif(id, &view.config.integration_bridge)
 }
 
 /// The port as the control plane wants it wired, or why it must not be.
 fn wanted<'a>(view: &View<'a>, id: PortId) -> Result<(&'a Port, &'a Network, &'a Segment), Need> {
     let Some(port) = view.desired.port(id) else {
-        return Err(if view.desired.is_complete() { Need::Known } else { Need::Snapshot });
+        return Err(if view.desired.is_complete() {
+            Need::Known
+        } else {
+            Need::Snapshot
+        });
     };
     if let Some(why) = &port.unusable {
         return Err(Need::Unusable(why.clone()));
@@ -43,20 +49,32 @@ fn wanted<'a>(view: &View<'a>, id: PortId) -> Result<(&'a Port, &'a Network, &'a
             Err(reason) => why = why.or(Some(reason)),
         }
     }
-    Err(Need::Segment(why.unwrap_or_else(|| Arc::from("the network has no segment"))))
+    Err(Need::Segment(
+        why.unwrap_or_else(|| Arc::from("the network has no segment")),
+    ))
 }
 
 /// Where a port is wired on this host, if it is to be.
 pub fn attach(view: &View<'_>, id: PortId) -> Option<Attachment> {
     let vif = vif(view, id)?;
     let (port, _, segment) = wanted(view, id).ok()?;
-    Some(Attachment { vif: vif.name.clone(), segment: SegKey { network: port.network, segment: segment.id } })
+    Some(Attachment {
+        vif: vif.name.clone(),
+        segment: SegKey {
+            network: port.network,
+            segment: segment.id,
+        },
+    })
 }
 
 /// The flows without which the port must not get its tag.
 pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
-    let Some(attachment) = view.attachments.get(&id) else { return Rendered::absent() };
-    let Some(port) = view.desired.port(id) else { return Rendered::absent() };
+    let Some(attachment) = view.attachments.get(&id) else {
+        return Rendered::absent();
+    };
+    let Some(port) = view.desired.port(id) else {
+        return Rendered::absent();
+    };
     let bridge = &view.config.integration_bridge;
     let ofport = match view.ofport(bridge, &attachment.vif) {
         Ok(ofport) => ofport,
@@ -68,27 +86,50 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
         flows.push(from(int::LOCAL_SWITCHING, 9).actions([act::resubmit(int::TRANSIENT)]));
     } else {
         let (macs, prefixes) = allowed(port);
-        let any = |v4: bool| prefixes.iter().any(|p| p.prefix_len() == 0 && matches!(p, IpNet::V4(_)) == v4);
+        let any = |v4: bool| {
+            prefixes
+                .iter()
+                .any(|p| p.prefix_len() == 0 && matches!(p, IpNet::V4(_)) == v4)
+        };
         if !any(true) {
-            flows.push(from(int::LOCAL_SWITCHING, 10).arp().actions([act::resubmit(int::ARP_SPOOF)]));
+            flows.push(
+                from(int::LOCAL_SWITCHING, 10)
+                    .arp()
+                    .actions([act::resubmit(int::ARP_SPOOF)]),
+            );
         }
         if !any(false) {
-            flows.push(from(int::LOCAL_SWITCHING, 10).neighbour_advert().actions([act::resubmit(int::ARP_SPOOF)]));
+            flows.push(
+                from(int::LOCAL_SWITCHING, 10)
+                    .neighbour_advert()
+                    .actions([act::resubmit(int::ARP_SPOOF)]),
+            );
         }
         flows.push(from(int::LOCAL_SWITCHING, 9).actions([act::resubmit(int::MAC_SPOOF)]));
         for prefix in prefixes.iter().filter(|p| p.prefix_len() > 0) {
             let flow = match prefix {
                 IpNet::V4(net) if !any(true) => from(int::ARP_SPOOF, 2).arp().arp_sender(*net),
-                IpNet::V6(net) if !any(false) => from(int::ARP_SPOOF, 2).neighbour_advert().nd_target(*net),
+                IpNet::V6(net) if !any(false) => {
+                    from(int::ARP_SPOOF, 2).neighbour_advert().nd_target(*net)
+                }
                 _ => continue,
             };
             flows.push(flow.actions([act::resubmit(int::MAC_SPOOF)]));
         }
         for mac in macs {
-            flows.push(from(int::MAC_SPOOF, 2).source(mac).actions([act::resubmit(int::TRANSIENT)]));
+            flows.push(
+                from(int::MAC_SPOOF, 2)
+                    .source(mac)
+                    .actions([act::resubmit(int::TRANSIENT)]),
+            );
         }
     }
-    Rendered::ready(flows.into_iter().map(|flow| Item::Flow(bridge.clone(), flow)).collect())
+    Rendered::ready(
+        flows
+            .into_iter()
+            .map(|flow| Item::Flow(bridge.clone(), flow))
+            .collect(),
+    )
 }
 
 /// The sources that a port may use, each once and in order.
@@ -97,9 +138,16 @@ fn allowed(port: &Port) -> (Vec<Mac>, Vec<IpNet>) {
     macs.extend(port.allowed_pairs.iter().filter_map(|pair| pair.mac));
     macs.sort_unstable();
     macs.dedup();
-    let mut prefixes: Vec<IpNet> = port.fixed_ips.iter().map(|fixed| IpNet::from(fixed.ip)).collect();
+    let mut prefixes: Vec<IpNet> = port
+        .fixed_ips
+        .iter()
+        .map(|fixed| IpNet::from(fixed.ip))
+        .collect();
     prefixes.extend(port.allowed_pairs.iter().map(|pair| pair.prefix.trunc()));
-    prefixes.extend(macs.iter().map(|mac| IpNet::from(std::net::IpAddr::V6(mac.link_local()))));
+    prefixes.extend(
+        macs.iter()
+            .map(|mac| IpNet::from(std::net::IpAddr::V6(mac.link_local()))),
+    );
     prefixes.sort_unstable();
     prefixes.dedup();
     (macs, prefixes)
@@ -108,18 +156,31 @@ fn allowed(port: &Port) -> (Vec<Mac>, Vec<IpNet>) {
 /// The VIF's device: as large as the network's packets, and up. Someone else made it; a VIF without a device in this
 /// namespace has none to set.
 pub fn link(view: &View<'_>, id: PortId) -> Rendered {
-    let Some(attachment) = view.attachments.get(&id) else { return Rendered::absent() };
-    let Some(network) = view.desired.network(attachment.segment.network) else { return Rendered::absent() };
-    let is_system = view.observed.port(&attachment.vif).is_some_and(|p| p.kind.is_empty() || &*p.kind == "system");
+    let Some(attachment) = view.attachments.get(&id) else {
+        return Rendered::absent();
+    };
+    let Some(network) = view.desired.network(attachment.segment.network) else {
+        return Rendered::absent();
+    };
+    let is_system = view
+        .observed
+        .port(&attachment.vif)
+        .is_some_and(|p| p.kind.is_empty() || &*p.kind == "system");
     if !is_system || view.observed.link(&attachment.vif).is_none() {
         return Rendered::absent();
     }
-    let state = LinkState { mtu: u32::from(network.mtu), up: true };
+    let state = LinkState {
+        mtu: u32::from(network.mtu),
+        up: true,
+    };
     Rendered::ready(vec![Item::Link(attachment.vif.clone(), state)])
 }
 
 fn tag_item(name: &Arc<str>, tag: u16, hint: Option<VlanHint>) -> Vec<Item> {
-    vec![Item::Row(RowKey::Vif(name.clone()), Row::Vif(VifRow { tag, hint }))]
+    vec![Item::Row(
+        RowKey::Vif(name.clone()),
+        Row::Vif(VifRow { tag, hint }),
+    )]
 }
 
 fn dead(name: &Arc<str>, need: Need) -> Rendered {
@@ -138,17 +199,25 @@ fn hint(segment: SegKey, kind: &NetworkType, vlan: LocalVlan) -> VlanHint {
 
 /// The tag of a VIF on the integration bridge.
 pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
-    let Some(fact) = view.observed.port(name).filter(|p| p.bridge == view.config.integration_bridge) else {
+    let Some(fact) = view
+        .observed
+        .port(name)
+        .filter(|p| p.bridge == view.config.integration_bridge)
+    else {
         return Rendered::absent();
     };
-    let Some(id) = fact.iface_id else { return Rendered::absent() };
+    let Some(id) = fact.iface_id else {
+        return Rendered::absent();
+    };
     if let Some(first) = vif(view, id).filter(|first| first.name != *name) {
         return dead(name, Need::DuplicateVif(first.name.clone()));
     }
     let (port, network) = match wanted(view, id) {
         Ok((port, network, _)) => (port, network),
         // Wired in an earlier life: stays until the control plane has spoken.
-        Err(Need::Snapshot) if fact.hint.is_some() && fact.tag.is_some() => return Rendered::held(Need::Snapshot),
+        Err(Need::Snapshot) if fact.hint.is_some() && fact.tag.is_some() => {
+            return Rendered::held(Need::Snapshot);
+        }
         Err(need) => return dead(name, need),
     };
     if let Some(mac) = fact.attached_mac.filter(|mac| *mac != port.mac) {
@@ -160,19 +229,28 @@ pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
     match fact.ofport {
         OfportState::Assigned(_) => {}
         OfportState::Unassigned => return Rendered::held(Need::Ofport(name.clone())),
-        OfportState::Failed => return Rendered::held(Need::OfportFailed(name.clone(), fact.error.clone())),
+        OfportState::Failed => {
+            return Rendered::held(Need::OfportFailed(name.clone(), fact.error.clone()));
+        }
     }
     let Some(vlan) = view.vlans.of(attachment.segment) else {
         return dead(name, Need::LocalVlan);
     };
     match path(view, id, attachment.segment) {
         None => {}
-        Some(need @ (Need::Failed(..) | Need::Bridge(_) | Need::OfportFailed(..) | Need::Conflict(_))) => {
+        Some(
+            need
+            @ (Need::Failed(..) | Need::Bridge(_) | Need::OfportFailed(..) | Need::Conflict(_)),
+        ) => {
             return dead(name, need);
         }
         Some(need) => return Rendered::held(need),
     }
-    match network.segments.iter().find(|s| s.id == attachment.segment.segment) {
+    match network
+        .segments
+        .iter()
+        .find(|s| s.id == attachment.segment.segment)
+    {
         Some(segment) => {
             let hint = hint(attachment.segment, &segment.network_type, vlan);
             Rendered::ready(tag_item(name, vlan.number(), Some(hint)))
@@ -190,12 +268,16 @@ fn path(view: &View<'_>, id: PortId, segment: SegKey) -> Option<Need> {
         (Key::Host, Facet::IntBase),
         (Key::Port(id), Facet::Guard),
     ];
-    cells.into_iter().find_map(|(key, facet)| view.stands(key, facet).err())
+    cells
+        .into_iter()
+        .find_map(|(key, facet)| view.stands(key, facet).err())
 }
 
 /// What the control plane is told of a port.
 pub fn report(view: &View<'_>, id: PortId) -> Rendered {
-    let Some(port) = view.desired.port(id) else { return Rendered::absent() };
+    let Some(port) = view.desired.port(id) else {
+        return Rendered::absent();
+    };
     let times = view.times.get(&id).copied().unwrap_or_default();
     let item = |status, need: Option<&Need>| {
         vec![Item::Report(PortReport {
@@ -218,7 +300,9 @@ pub fn report(view: &View<'_>, id: PortId) -> Rendered {
     let Some(vif) = vif(view, id) else {
         return match port.status {
             // Never wired, in this life or an earlier one.
-            PortStatus::Build if view.reports.want(&id).is_none() && !view.misreported.contains(&id) => {
+            PortStatus::Build
+                if view.reports.want(&id).is_none() && !view.misreported.contains(&id) =>
+            {
                 Rendered::held(Need::Vif)
             }
             _ => is(PortStatus::Down, Need::Vif),
@@ -243,14 +327,18 @@ pub fn report(view: &View<'_>, id: PortId) -> Rendered {
 /// A port of the integration bridge without an `iface-id` is the operator's: it reaches the switch's own learning.
 pub fn pass(view: &View<'_>, name: &Arc<str>) -> Rendered {
     let bridge = &view.config.integration_bridge;
-    let Some(fact) = view.observed.port(name).filter(|p| p.bridge == *bridge) else { return Rendered::absent() };
+    let Some(fact) = view.observed.port(name).filter(|p| p.bridge == *bridge) else {
+        return Rendered::absent();
+    };
     if fact.iface_id.is_some() || view.config.is_own_patch(name) {
         return Rendered::absent();
     }
     match view.ofport(bridge, name) {
         Err(need) => Rendered::blocked(need),
         Ok(port) => {
-            let flow = Flow::new(int::LOCAL_SWITCHING, 1).in_port(port).actions([act::resubmit(int::TRANSIENT)]);
+            let flow = Flow::new(int::LOCAL_SWITCHING, 1)
+                .in_port(port)
+                .actions([act::resubmit(int::TRANSIENT)]);
             Rendered::ready(vec![Item::Flow(bridge.clone(), flow)])
         }
     }

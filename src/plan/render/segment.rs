@@ -18,9 +18,15 @@ fn in_use<'a>(view: &View<'a>, key: SegKey) -> Option<(&'a Segment, LocalVlan)> 
 
 /// Integration bridge: the wire's tag becomes the local VLAN.
 pub fn int(view: &View<'_>, key: SegKey) -> Rendered {
-    let Some((segment, vlan)) = in_use(view, key) else { return Rendered::absent() };
-    let Some(physnet) = segment.network_type.physical_network() else { return Rendered::absent() };
-    let Some(bridge) = view.config.physical_bridge(physnet) else { return Rendered::absent() };
+    let Some((segment, vlan)) = in_use(view, key) else {
+        return Rendered::absent();
+    };
+    let Some(physnet) = segment.network_type.physical_network() else {
+        return Rendered::absent();
+    };
+    let Some(bridge) = view.config.physical_bridge(physnet) else {
+        return Rendered::absent();
+    };
     if view.observed.bridge(bridge).is_none() {
         return Rendered::blocked(Need::Bridge(bridge.clone()));
     }
@@ -34,15 +40,24 @@ pub fn int(view: &View<'_>, key: SegKey) -> Rendered {
         NetworkType::Vlan { vid, .. } => flow.vlan(vid),
         _ => flow.untagged(),
     };
-    let flow = flow.actions([act::set_vlan(vlan.number()), act::resubmit(tables::int::TRANSIENT)]);
+    let flow = flow.actions([
+        act::set_vlan(vlan.number()),
+        act::resubmit(tables::int::TRANSIENT),
+    ]);
     Rendered::ready(vec![Item::Flow(int_bridge.clone(), flow)])
 }
 
 /// Physical bridge: the local VLAN becomes the wire's tag, or none.
 pub fn phys(view: &View<'_>, key: SegKey) -> Rendered {
-    let Some((segment, vlan)) = in_use(view, key) else { return Rendered::absent() };
-    let Some(physnet) = segment.network_type.physical_network() else { return Rendered::absent() };
-    let Some(bridge) = view.config.physical_bridge(physnet) else { return Rendered::absent() };
+    let Some((segment, vlan)) = in_use(view, key) else {
+        return Rendered::absent();
+    };
+    let Some(physnet) = segment.network_type.physical_network() else {
+        return Rendered::absent();
+    };
+    let Some(bridge) = view.config.physical_bridge(physnet) else {
+        return Rendered::absent();
+    };
     if view.observed.bridge(bridge).is_none() {
         return Rendered::blocked(Need::Bridge(bridge.clone()));
     }
@@ -54,7 +69,10 @@ pub fn phys(view: &View<'_>, key: SegKey) -> Rendered {
         NetworkType::Vlan { vid, .. } => act::set_vlan(vid),
         _ => act::strip_vlan(),
     };
-    let flow = Flow::new(0, 4).in_port(port).vlan(vlan.number()).actions([tag, act::normal()]);
+    let flow = Flow::new(0, 4)
+        .in_port(port)
+        .vlan(vlan.number())
+        .actions([tag, act::normal()]);
     let rendered = vec![Item::Flow(bridge.clone(), flow)];
     match view.stands(Key::Physnet(physnet.clone()), Facet::PhysBase) {
         Ok(()) => Rendered::ready(rendered),
@@ -64,13 +82,23 @@ pub fn phys(view: &View<'_>, key: SegKey) -> Rendered {
 
 /// Tunnel bridge, inbound: the key becomes the local VLAN.
 pub fn tun(view: &View<'_>, key: SegKey) -> Rendered {
-    let Some((segment, vlan)) = in_use(view, key) else { return Rendered::absent() };
-    let NetworkType::Tunnel { kind, key } = segment.network_type else { return Rendered::absent() };
+    let Some((segment, vlan)) = in_use(view, key) else {
+        return Rendered::absent();
+    };
+    let NetworkType::Tunnel { kind, key } = segment.network_type else {
+        return Rendered::absent();
+    };
     let flow = Flow::new(tables::tun::of(kind), 1)
         .tunnel_key(key)
-        .actions([act::set_vlan(vlan.number()), act::resubmit(tables::tun::LEARN)]);
+        .actions([
+            act::set_vlan(vlan.number()),
+            act::resubmit(tables::tun::LEARN),
+        ]);
     let rendered = vec![Item::Flow(view.config.tunnel_bridge.clone(), flow)];
-    match view.stands(Key::Host, Facet::TunBase).and_then(|()| view.stands(Key::Host, Facet::IntPatch)) {
+    match view
+        .stands(Key::Host, Facet::TunBase)
+        .and_then(|()| view.stands(Key::Host, Facet::IntPatch))
+    {
         Ok(()) => Rendered::ready(rendered),
         Err(need) => Rendered::degraded(rendered, need),
     }
@@ -78,12 +106,20 @@ pub fn tun(view: &View<'_>, key: SegKey) -> Rendered {
 
 /// Tunnel bridge, outbound: what has no known place goes to every peer.
 pub fn flood(view: &View<'_>, key: SegKey) -> Rendered {
-    let Some((segment, vlan)) = in_use(view, key) else { return Rendered::absent() };
-    let NetworkType::Tunnel { kind, key } = segment.network_type else { return Rendered::absent() };
+    let Some((segment, vlan)) = in_use(view, key) else {
+        return Rendered::absent();
+    };
+    let NetworkType::Tunnel { kind, key } = segment.network_type else {
+        return Rendered::absent();
+    };
     let bridge = &view.config.tunnel_bridge;
     let mut need = None;
     let mut peers: Vec<Ofport> = Vec::new();
-    for endpoint in view.desired.endpoints().filter(|e| e.kind == kind && is_peer(view, e)) {
+    for endpoint in view
+        .desired
+        .endpoints()
+        .filter(|e| e.kind == kind && is_peer(view, e))
+    {
         match view.ofport(bridge, &names::tunnel(kind, endpoint.ip)) {
             Ok(port) => peers.push(port),
             Err(missing) => need = Some(missing),
@@ -93,6 +129,11 @@ pub fn flood(view: &View<'_>, key: SegKey) -> Rendered {
     peers.dedup();
     let mut actions = vec![act::strip_vlan(), act::set_tunnel(key)];
     actions.extend(peers.into_iter().map(act::output));
-    let flow = Flow::new(tables::tun::FLOOD, 1).vlan(vlan.number()).actions(actions);
-    Rendered { items: Some(vec![Item::Flow(bridge.clone(), flow)]), need }
+    let flow = Flow::new(tables::tun::FLOOD, 1)
+        .vlan(vlan.number())
+        .actions(actions);
+    Rendered {
+        items: Some(vec![Item::Flow(bridge.clone(), flow)]),
+        need,
+    }
 }

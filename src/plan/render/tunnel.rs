@@ -16,7 +16,9 @@ const VXLAN_PORT: u16 = 4789;
 /// `true` if this endpoint is a peer that this host talks to.
 pub(super) fn is_peer(view: &View<'_>, endpoint: &Endpoint) -> bool {
     let config = view.config;
-    let Some(local) = config.local_ip else { return false };
+    let Some(local) = config.local_ip else {
+        return false;
+    };
     endpoint.host != config.host
         && endpoint.ip != local
         && endpoint.ip.is_ipv4() == local.is_ipv4()
@@ -40,7 +42,14 @@ pub fn port(view: &View<'_>, endpoint: &Endpoint) -> Rendered {
     option("in_key", "flow");
     option("out_key", "flow");
     option("egress_pkt_mark", "0");
-    option("df_default", if config.dont_fragment { "true" } else { "false" });
+    option(
+        "df_default",
+        if config.dont_fragment {
+            "true"
+        } else {
+            "false"
+        },
+    );
     if config.tunnel_csum {
         option("csum", "true");
     }
@@ -54,8 +63,15 @@ pub fn port(view: &View<'_>, endpoint: &Endpoint) -> Rendered {
         }
         (kind, _) => kind.name(),
     };
-    let row = PortRow { bridge: config.tunnel_bridge.clone(), kind: Arc::from(kind), options };
-    let item = Item::Row(RowKey::Port(names::tunnel(endpoint.kind, endpoint.ip)), Row::Port(row));
+    let row = PortRow {
+        bridge: config.tunnel_bridge.clone(),
+        kind: Arc::from(kind),
+        options,
+    };
+    let item = Item::Row(
+        RowKey::Port(names::tunnel(endpoint.kind, endpoint.ip)),
+        Row::Port(row),
+    );
     if view.observed.links_complete() && !view.observed.has_address(local) {
         return Rendered::degraded(vec![item], Need::LocalIp(local));
     }

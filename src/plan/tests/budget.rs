@@ -17,7 +17,12 @@ fn one_more_port(n_ports: u128) -> Stats {
     world.quiesce(&mut planner);
     let before = planner.stats();
     world.wish(&mut planner, Delta::Port(port(n_ports + 1, 1)));
-    world.plug(&mut planner, "one-more", port_id(n_ports + 1), mac(n_ports + 1));
+    world.plug(
+        &mut planner,
+        "one-more",
+        port_id(n_ports + 1),
+        mac(n_ports + 1),
+    );
     world.quiesce(&mut planner);
     let after = planner.stats();
     assert_eq!(world.statuses[&port_id(n_ports + 1)].0, PortStatus::Active);
@@ -40,7 +45,11 @@ fn one_more_port(n_ports: u128) -> Stats {
 fn one_more_port_costs_the_same_at_any_density() {
     let few = one_more_port(100);
     assert_eq!(few, one_more_port(10_000));
-    assert_eq!((few.flow_batches, few.row_batches, few.rows), (1, 1, 1), "one barrier, one transaction, one row");
+    assert_eq!(
+        (few.flow_batches, few.row_batches, few.rows),
+        (1, 1, 1),
+        "one barrier, one transaction, one row"
+    );
     assert_eq!((few.report_batches, few.reports), (1, 1));
     assert!(few.cells_rendered <= 20, "{few:?}");
     assert!(few.flows <= 8, "{few:?}");
@@ -60,8 +69,15 @@ fn a_tag_confirmed_by_the_switch_renders_nothing_else() {
     planner.fact(Fact::Port(again), world.now());
     world.quiesce(&mut planner);
     let after = planner.stats();
-    assert!(after.cells_rendered - before.cells_rendered <= 2, "{before:?} {after:?}");
-    assert_eq!(after.rows - before.rows, 1, "the lost hint is written again");
+    assert!(
+        after.cells_rendered - before.cells_rendered <= 2,
+        "{before:?} {after:?}"
+    );
+    assert_eq!(
+        after.rows - before.rows,
+        1,
+        "the lost hint is written again"
+    );
     assert_eq!(after.flows, before.flows);
 }
 
@@ -79,6 +95,14 @@ fn one_more_peer_touches_its_own_cells_and_the_floods() {
     world.wish(&mut planner, Delta::Endpoint(endpoint(2)));
     world.quiesce(&mut planner);
     let after = planner.stats();
-    assert_eq!(after.flows - before.flows, 21, "one inbound, one flood per segment");
-    assert!(after.cells_rendered - before.cells_rendered <= 2 * 2 + 20 * 3, "{}", after.cells_rendered - before.cells_rendered);
+    assert_eq!(
+        after.flows - before.flows,
+        21,
+        "one inbound, one flood per segment"
+    );
+    assert!(
+        after.cells_rendered - before.cells_rendered <= 2 * 2 + 20 * 3,
+        "{}",
+        after.cells_rendered - before.cells_rendered
+    );
 }

@@ -8,21 +8,56 @@ use crate::plan::Planner;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Network { n: u128, kind: u8, key: u8, up: bool },
-    NetworkGone { n: u128 },
-    Port { n: u128, net: u128, up: bool, security: bool },
-    PortGone { n: u128 },
-    Endpoint { n: u8 },
-    EndpointGone { n: u8 },
-    Plug { tap: u8, n: u128 },
-    Unplug { tap: u8 },
+    Network {
+        n: u128,
+        kind: u8,
+        key: u8,
+        up: bool,
+    },
+    NetworkGone {
+        n: u128,
+    },
+    Port {
+        n: u128,
+        net: u128,
+        up: bool,
+        security: bool,
+    },
+    PortGone {
+        n: u128,
+    },
+    Endpoint {
+        n: u8,
+    },
+    EndpointGone {
+        n: u8,
+    },
+    Plug {
+        tap: u8,
+        n: u128,
+    },
+    Unplug {
+        tap: u8,
+    },
     Think,
-    CarryOut { at: usize },
-    Fail { at: usize, how: u8 },
-    RestartVswitchd { renumber: bool },
-    BounceOvsdb { applied: bool },
+    CarryOut {
+        at: usize,
+    },
+    Fail {
+        at: usize,
+        how: u8,
+    },
+    RestartVswitchd {
+        renumber: bool,
+    },
+    BounceOvsdb {
+        applied: bool,
+    },
     RestartAgent,
-    Retag { tap: u8, tag: u16 },
+    Retag {
+        tap: u8,
+        tag: u16,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -52,11 +87,25 @@ fn network_of(n: u128, kind: u8, key: u8, up: bool) -> Network {
     let key = u32::from(key) + 10;
     let network_type = match kind {
         0 => NetworkType::Local,
-        1 => NetworkType::Flat { physical_network: physical_network() },
-        2 => NetworkType::Vlan { physical_network: physical_network(), vid: key as u16 },
-        3 => NetworkType::Tunnel { kind: TunnelType::Gre, key },
-        4 => NetworkType::Tunnel { kind: TunnelType::Vxlan, key },
-        _ => NetworkType::Vlan { physical_network: "nowhere".into(), vid: 5 },
+        1 => NetworkType::Flat {
+            physical_network: physical_network(),
+        },
+        2 => NetworkType::Vlan {
+            physical_network: physical_network(),
+            vid: key as u16,
+        },
+        3 => NetworkType::Tunnel {
+            kind: TunnelType::Gre,
+            key,
+        },
+        4 => NetworkType::Tunnel {
+            kind: TunnelType::Vxlan,
+            key,
+        },
+        _ => NetworkType::Vlan {
+            physical_network: "nowhere".into(),
+            vid: 5,
+        },
     };
     let mut network = network(n, network_type);
     network.admin_up = up;
@@ -65,9 +114,16 @@ fn network_of(n: u128, kind: u8, key: u8, up: bool) -> Network {
 
 fn play(world: &mut World, planner: &mut Planner, step: Step) {
     match step {
-        Step::Network { n, kind, key, up } => world.wish(planner, Delta::Network(network_of(n, kind, key, up))),
+        Step::Network { n, kind, key, up } => {
+            world.wish(planner, Delta::Network(network_of(n, kind, key, up)))
+        }
         Step::NetworkGone { n } => world.wish(planner, Delta::NetworkGone(net_id(n))),
-        Step::Port { n, net, up, security } => {
+        Step::Port {
+            n,
+            net,
+            up,
+            security,
+        } => {
             let mut port = port(n, net);
             port.admin_up = up;
             port.port_security = security;
@@ -114,21 +170,41 @@ fn check(world: &mut World, planner: &mut Planner) -> Result<(), TestCaseError> 
     let conflicted = planner.has_conflicts();
     prop_assert_eq!(planner.audit(), vec![], "an audit renders the same");
     for bridge in planner.config().bridges() {
-        let wanted: rustc_hash::FxHashMap<_, _> =
-            planner.wanted_flows(&bridge).map(|(key, _, body)| (key.clone(), body.clone())).collect();
-        prop_assert_eq!(&world.flows[&bridge], &wanted, "the flows of {} are the planner's", bridge);
+        let wanted: rustc_hash::FxHashMap<_, _> = planner
+            .wanted_flows(&bridge)
+            .map(|(key, _, body)| (key.clone(), body.clone()))
+            .collect();
+        prop_assert_eq!(
+            &world.flows[&bridge],
+            &wanted,
+            "the flows of {} are the planner's",
+            bridge
+        );
     }
     let mut tags = std::collections::BTreeMap::new();
     for port in world.ports.values().filter(|p| &*p.bridge == "br-int") {
-        let Some(tag) = port.tag.filter(|tag| *tag != LocalVlan::DEAD) else { continue };
-        let network = port.iface_id.and_then(|id| planner.desired().port(id)).map(|p| p.network);
-        prop_assert!(network.is_some(), "{} is tagged {tag} and nobody wants it", port.name);
+        let Some(tag) = port.tag.filter(|tag| *tag != LocalVlan::DEAD) else {
+            continue;
+        };
+        let network = port
+            .iface_id
+            .and_then(|id| planner.desired().port(id))
+            .map(|p| p.network);
+        prop_assert!(
+            network.is_some(),
+            "{} is tagged {tag} and nobody wants it",
+            port.name
+        );
         let owner = tags.entry(tag).or_insert(network);
         prop_assert_eq!(&*owner, &network, "VLAN {} stands for two networks", tag);
     }
     // Who holds a contested key depends on who came first; apart from that a restart finds nothing to do.
     if !conflicted {
-        prop_assert_eq!(world.restart_writes(), vec![], "an agent that starts now writes nothing");
+        prop_assert_eq!(
+            world.restart_writes(),
+            vec![],
+            "an agent that starts now writes nothing"
+        );
     }
     Ok(())
 }

@@ -20,18 +20,40 @@ fn plug_to_active_before_and_after_the_port_is_known() {
     world.wish(&mut planner, Delta::Network(vxlan(1, 100)));
     world.wish(&mut planner, Delta::Port(port(1, 1)));
     world.quiesce(&mut planner);
-    assert_eq!(status(&world, 1), None, "a port that was never wired is not reported down");
+    assert_eq!(
+        status(&world, 1),
+        None,
+        "a port that was never wired is not reported down"
+    );
     world.plug(&mut planner, "tap1", port_id(1), mac(1));
     world.quiesce(&mut planner);
-    assert_eq!((tag(&world, "tap1"), status(&world, 1)), (Some(1), Some(PortStatus::Active)));
+    assert_eq!(
+        (tag(&world, "tap1"), status(&world, 1)),
+        (Some(1), Some(PortStatus::Active))
+    );
 
     world.plug(&mut planner, "tap2", port_id(2), mac(2));
     world.quiesce(&mut planner);
-    assert_eq!(tag(&world, "tap2"), Some(LocalVlan::DEAD), "unknown: dead VLAN");
+    assert_eq!(
+        tag(&world, "tap2"),
+        Some(LocalVlan::DEAD),
+        "unknown: dead VLAN"
+    );
     world.wish(&mut planner, Delta::Port(port(2, 1)));
     world.quiesce(&mut planner);
-    assert_eq!((tag(&world, "tap2"), status(&world, 2)), (Some(1), Some(PortStatus::Active)));
-    assert!(planner.explain(port_id(2)).steps.iter().all(|s| s.state == StepState::Done), "{:?}", planner.explain(port_id(2)));
+    assert_eq!(
+        (tag(&world, "tap2"), status(&world, 2)),
+        (Some(1), Some(PortStatus::Active))
+    );
+    assert!(
+        planner
+            .explain(port_id(2))
+            .steps
+            .iter()
+            .all(|s| s.state == StepState::Done),
+        "{:?}",
+        planner.explain(port_id(2))
+    );
     assert_eq!(planner.audit(), vec![]);
     assert_eq!(world.restart_writes(), vec![], "a restart writes nothing");
 }
@@ -46,8 +68,15 @@ fn guards_stand_before_the_tag() {
     world.plug(&mut planner, "tap1", port_id(1), mac(1));
     world.think(&mut planner);
     let targets: Vec<_> = world.pending.iter().map(|b| b.target.clone()).collect();
-    assert!(!targets.contains(&Target::Rows), "no tag while flows are under way: {targets:?}");
-    while let Some(at) = world.pending.iter().position(|b| matches!(b.target, Target::Flows(_))) {
+    assert!(
+        !targets.contains(&Target::Rows),
+        "no tag while flows are under way: {targets:?}"
+    );
+    while let Some(at) = world
+        .pending
+        .iter()
+        .position(|b| matches!(b.target, Target::Flows(_)))
+    {
         world.carry_out(&mut planner, at);
         world.think(&mut planner);
     }
@@ -66,17 +95,28 @@ fn a_refused_guard_keeps_only_its_own_port_dead() {
     world.quiesce(&mut planner);
     world.plug(&mut planner, "tap2", port_id(2), mac(2));
     world.think(&mut planner);
-    let at = world.pending.iter().position(|b| b.target == Target::Flows("br-int".into())).unwrap();
+    let at = world
+        .pending
+        .iter()
+        .position(|b| b.target == Target::Flows("br-int".into()))
+        .unwrap();
     world.fail(&mut planner, at, 0);
     world.think(&mut planner);
     while !world.pending.is_empty() {
         world.carry_out(&mut planner, 0);
         world.think(&mut planner);
     }
-    assert_eq!((tag(&world, "tap1"), tag(&world, "tap2")), (Some(1), Some(LocalVlan::DEAD)));
+    assert_eq!(
+        (tag(&world, "tap1"), tag(&world, "tap2")),
+        (Some(1), Some(LocalVlan::DEAD))
+    );
     assert_eq!(status(&world, 2), Some(PortStatus::Error));
     world.quiesce(&mut planner);
-    assert_eq!((tag(&world, "tap2"), status(&world, 2)), (Some(1), Some(PortStatus::Active)), "tried again");
+    assert_eq!(
+        (tag(&world, "tap2"), status(&world, 2)),
+        (Some(1), Some(PortStatus::Active)),
+        "tried again"
+    );
 }
 
 #[test]
@@ -91,14 +131,24 @@ fn down_and_up_and_deleted() {
     down.admin_up = false;
     world.wish(&mut planner, Delta::Port(down));
     world.quiesce(&mut planner);
-    assert_eq!((tag(&world, "tap1"), status(&world, 1)), (Some(LocalVlan::DEAD), Some(PortStatus::Down)));
+    assert_eq!(
+        (tag(&world, "tap1"), status(&world, 1)),
+        (Some(LocalVlan::DEAD), Some(PortStatus::Down))
+    );
     world.wish(&mut planner, Delta::Port(port(1, 1)));
     world.quiesce(&mut planner);
-    assert_eq!((tag(&world, "tap1"), status(&world, 1)), (Some(1), Some(PortStatus::Active)));
+    assert_eq!(
+        (tag(&world, "tap1"), status(&world, 1)),
+        (Some(1), Some(PortStatus::Active))
+    );
     world.wish(&mut planner, Delta::PortGone(port_id(1)));
     world.quiesce(&mut planner);
     assert_eq!(tag(&world, "tap1"), Some(LocalVlan::DEAD));
-    assert_eq!(planner.vlans().iter().count(), 0, "the local VLAN is given back");
+    assert_eq!(
+        planner.vlans().iter().count(),
+        0,
+        "the local VLAN is given back"
+    );
     assert_eq!(planner.vlans().draining().count(), 0);
     world.unplug(&mut planner, "tap1");
     world.quiesce(&mut planner);
@@ -131,7 +181,10 @@ fn nothing_is_removed_before_the_first_complete_snapshot() {
     world.tell_source(&mut planner);
     world.quiesce(&mut planner);
     assert_eq!(tag(&world, "tap1"), Some(LocalVlan::DEAD));
-    assert!(!world.ports.contains_key("vxlan-c0000202"), "the tunnel port of ours is gone");
+    assert!(
+        !world.ports.contains_key("vxlan-c0000202"),
+        "the tunnel port of ours is gone"
+    );
     assert!(world.flows["br-int"].len() < flows["br-int"].len());
 }
 
@@ -141,8 +194,15 @@ fn foreign_ports_and_flows_are_left_alone() {
     let mut planner = world.start_agent();
     world.quiesce(&mut planner);
     let foreign = crate::plan::flows::Flow::new(0, 77);
-    let body = crate::ops::flow::FlowBody { cookie: 0x1234, actions: foreign.actions.clone() };
-    world.flows.get_mut("br-int").unwrap().insert(foreign.key.clone(), body);
+    let body = crate::ops::flow::FlowBody {
+        cookie: 0x1234,
+        actions: foreign.actions.clone(),
+    };
+    world
+        .flows
+        .get_mut("br-int")
+        .unwrap()
+        .insert(foreign.key.clone(), body);
     let mut theirs = world.ports["patch-tun"].clone();
     theirs.name = "gre-operator".into();
     theirs.bridge = "br-tun".into();
@@ -179,7 +239,10 @@ fn a_physical_bridge_is_connected_only_after_its_drop_stands() {
     while !world.pending.is_empty() {
         world.carry_out(&mut planner, 0);
         if !world.flows["br-int"].is_empty() {
-            assert!(world.flows["br-ex"].len() >= 2, "the integration bridge speaks before the drop stands");
+            assert!(
+                world.flows["br-ex"].len() >= 2,
+                "the integration bridge speaks before the drop stands"
+            );
         }
         world.think(&mut planner);
     }
@@ -191,7 +254,10 @@ fn a_missing_physical_bridge_is_an_error_of_its_ports_only() {
     let mut world = World::new();
     world.bridges.remove("br-ex");
     let mut planner = world.start_agent();
-    let vlan = NetworkType::Vlan { physical_network: "physnet1".into(), vid: 7 };
+    let vlan = NetworkType::Vlan {
+        physical_network: "physnet1".into(),
+        vid: 7,
+    };
     world.wish(&mut planner, Delta::Network(network(1, vlan)));
     world.wish(&mut planner, Delta::Network(vxlan(2, 100)));
     world.wish(&mut planner, Delta::Port(port(1, 1)));
@@ -199,27 +265,52 @@ fn a_missing_physical_bridge_is_an_error_of_its_ports_only() {
     world.plug(&mut planner, "tap1", port_id(1), mac(1));
     world.plug(&mut planner, "tap2", port_id(2), mac(2));
     world.quiesce(&mut planner);
-    assert_eq!((status(&world, 1), status(&world, 2)), (Some(PortStatus::Error), Some(PortStatus::Active)));
+    assert_eq!(
+        (status(&world, 1), status(&world, 2)),
+        (Some(PortStatus::Error), Some(PortStatus::Active))
+    );
     let reason = world.statuses[&port_id(1)].1.clone().unwrap();
-    assert!(reason.contains("br-ex") && reason.contains("bridge_mappings"), "{reason}");
-    assert_eq!(planner.explain(port_id(1)).steps.iter().filter(|s| s.state == StepState::Failed).count() > 0, true);
+    assert!(
+        reason.contains("br-ex") && reason.contains("bridge_mappings"),
+        "{reason}"
+    );
+    assert_eq!(
+        planner
+            .explain(port_id(1))
+            .steps
+            .iter()
+            .filter(|s| s.state == StepState::Failed)
+            .count()
+            > 0,
+        true
+    );
 }
 
 #[test]
 fn two_networks_on_one_vlan_do_not_share_a_flow() {
     let mut world = World::new();
     let mut planner = world.start_agent();
-    let vlan = NetworkType::Vlan { physical_network: "physnet1".into(), vid: 7 };
+    let vlan = NetworkType::Vlan {
+        physical_network: "physnet1".into(),
+        vid: 7,
+    };
     for n in 1..=2 {
         world.wish(&mut planner, Delta::Network(network(n, vlan.clone())));
         world.wish(&mut planner, Delta::Port(port(n, n)));
         world.plug(&mut planner, &format!("tap{n}"), port_id(n), mac(n));
         world.quiesce(&mut planner);
     }
-    assert_eq!((status(&world, 1), status(&world, 2)), (Some(PortStatus::Active), Some(PortStatus::Error)));
+    assert_eq!(
+        (status(&world, 1), status(&world, 2)),
+        (Some(PortStatus::Active), Some(PortStatus::Error))
+    );
     world.wish(&mut planner, Delta::PortGone(port_id(1)));
     world.quiesce(&mut planner);
-    assert_eq!(status(&world, 2), Some(PortStatus::Active), "the key is free: its turn");
+    assert_eq!(
+        status(&world, 2),
+        Some(PortStatus::Active),
+        "the key is free: its turn"
+    );
 }
 
 #[test]
@@ -232,7 +323,11 @@ fn the_database_may_be_away() {
     planner.event(ExecEvent::ReportsUp(false), world.now());
     world.plug(&mut planner, "tap1", port_id(1), mac(1));
     world.quiesce(&mut planner);
-    assert_eq!((tag(&world, "tap1"), status(&world, 1)), (Some(1), None), "wired all the same");
+    assert_eq!(
+        (tag(&world, "tap1"), status(&world, 1)),
+        (Some(1), None),
+        "wired all the same"
+    );
     planner.event(ExecEvent::ReportsUp(true), world.now());
     world.quiesce(&mut planner);
     assert_eq!(status(&world, 1), Some(PortStatus::Active));
@@ -262,9 +357,29 @@ fn two_vifs_with_one_id() {
     world.wish(&mut planner, Delta::Network(vxlan(1, 100)));
     world.wish(&mut planner, Delta::Port(port(1, 1)));
     world.plug(&mut planner, "tap1", port_id(1), mac(1));
-    world.plug(&mut planner, "tap1b", port_id(1), mac(1));
     world.quiesce(&mut planner);
-    assert_eq!((tag(&world, "tap1"), tag(&world, "tap1b")), (Some(1), Some(LocalVlan::DEAD)));
+    for twin in ["tap1b", "tap0"] {
+        world.plug(&mut planner, twin, port_id(1), mac(1));
+        world.quiesce(&mut planner);
+        assert_eq!(
+            (tag(&world, "tap1"), tag(&world, twin)),
+            (Some(1), Some(LocalVlan::DEAD))
+        );
+        let told = planner
+            .take_notes()
+            .iter()
+            .any(|n| n.cell.to_string().contains(twin) && n.need.is_some());
+        assert!(told, "{twin} is not told of");
+        assert!(
+            planner
+                .explain(port_id(1))
+                .steps
+                .iter()
+                .any(|s| s.detail.contains(twin))
+        );
+    }
+    world.unplug(&mut planner, "tap0");
+    world.quiesce(&mut planner);
     world.unplug(&mut planner, "tap1");
     world.quiesce(&mut planner);
     assert_eq!(tag(&world, "tap1b"), Some(1));
@@ -283,8 +398,12 @@ fn reports_are_batched() {
     let before = planner.stats();
     world.think(&mut planner);
     while !world.pending.is_empty() {
-        println!("{:?}", world.pending.iter().filter(|b| b.target == Target::Reports).collect::<Vec<_>>());
-        assert!(world.pending.iter().all(|b| !matches!(&b.items, Items::Rows(rows) if rows.is_empty())));
+        assert!(
+            world
+                .pending
+                .iter()
+                .all(|b| !matches!(&b.items, Items::Rows(rows) if rows.is_empty()))
+        );
         world.carry_out(&mut planner, 0);
         world.think(&mut planner);
     }

@@ -51,13 +51,22 @@ pub fn network(n: u128, network_type: NetworkType) -> Network {
         name: format!("net{n}").into(),
         admin_up: true,
         mtu: 1450,
-        segments: vec![Segment { id: seg_id(n), network_type }],
+        segments: vec![Segment {
+            id: seg_id(n),
+            network_type,
+        }],
         unusable: None,
     }
 }
 
 pub fn vxlan(n: u128, key: u32) -> Network {
-    network(n, NetworkType::Tunnel { kind: TunnelType::Vxlan, key })
+    network(
+        n,
+        NetworkType::Tunnel {
+            kind: TunnelType::Vxlan,
+            key,
+        },
+    )
 }
 
 pub fn port(n: u128, net: u128) -> Port {
@@ -69,7 +78,10 @@ pub fn port(n: u128, net: u128) -> Port {
         admin_up: true,
         host: "hv1".into(),
         device_owner: "compute:nova".into(),
-        fixed_ips: vec![FixedIp { ip: [10, 0, (n >> 8) as u8, n as u8].into(), subnet: None }],
+        fixed_ips: vec![FixedIp {
+            ip: [10, 0, (n >> 8) as u8, n as u8].into(),
+            subnet: None,
+        }],
         allowed_pairs: vec![],
         port_security: true,
         status: PortStatus::Build,
@@ -83,7 +95,11 @@ pub fn mac(n: u128) -> Mac {
 }
 
 pub fn endpoint(n: u8) -> Endpoint {
-    Endpoint { host: format!("hv{n}").as_str().into(), kind: TunnelType::Vxlan, ip: [192, 0, 2, n].into() }
+    Endpoint {
+        host: format!("hv{n}").as_str().into(),
+        kind: TunnelType::Vxlan,
+        ip: [192, 0, 2, n].into(),
+    }
 }
 
 /// The switch's rows and flows, the host's devices, the control plane's wishes and what it was told.
@@ -104,7 +120,10 @@ pub struct World {
 impl World {
     /// A host with an operator's bridge to the wire.
     pub fn new() -> World {
-        let mut world = World { next_ofport: 1, ..World::default() };
+        let mut world = World {
+            next_ofport: 1,
+            ..World::default()
+        };
         world.add_bridge("br-ex", None);
         world
     }
@@ -113,13 +132,21 @@ impl World {
         let name: Arc<str> = name.into();
         self.bridges.insert(
             name.clone(),
-            BridgeFact { name: name.clone(), datapath_type: "netdev".into(), fail_mode: None, owner },
+            BridgeFact {
+                name: name.clone(),
+                datapath_type: "netdev".into(),
+                fail_mode: None,
+                owner,
+            },
         );
         self.flows.insert(name, FxHashMap::default());
     }
 
     pub fn now(&self) -> Now {
-        Now { mono_ms: self.time, unix_us: self.time * 1000 }
+        Now {
+            mono_ms: self.time,
+            unix_us: self.time * 1000,
+        }
     }
 
     /// A planner that has been told everything that is there.
@@ -161,7 +188,10 @@ impl World {
         let mut facts = vec![Fact::SwitchBegin];
         facts.extend(self.bridges.values().cloned().map(Fact::Bridge));
         facts.extend(self.ports.values().cloned().map(Fact::Port));
-        facts.push(Fact::SwitchComplete { cur_cfg: self.next_cfg, next_cfg: self.next_cfg });
+        facts.push(Fact::SwitchComplete {
+            cur_cfg: self.next_cfg,
+            next_cfg: self.next_cfg,
+        });
         planner.event(ExecEvent::Facts(facts), self.now());
     }
 
@@ -176,9 +206,19 @@ impl World {
         if !planner.config().bridges().contains(bridge) || !self.connected.insert(bridge.clone()) {
             return;
         }
-        let flows = self.flows[bridge].iter().filter(|(_, body)| body.cookie & cookie::OWNER_MASK == cookie::OWNER);
-        let flows = flows.map(|(key, body)| (key.clone(), body.clone())).collect();
-        planner.event(ExecEvent::FlowsUp { bridge: bridge.clone(), flows }, self.now());
+        let flows = self.flows[bridge]
+            .iter()
+            .filter(|(_, body)| body.cookie & cookie::OWNER_MASK == cookie::OWNER);
+        let flows = flows
+            .map(|(key, body)| (key.clone(), body.clone()))
+            .collect();
+        planner.event(
+            ExecEvent::FlowsUp {
+                bridge: bridge.clone(),
+                flows,
+            },
+            self.now(),
+        );
     }
 
     /// Control plane: an object comes, changes or goes.
@@ -250,7 +290,13 @@ impl World {
     pub fn restart_vswitchd(&mut self, planner: &mut Planner, renumber: bool) {
         self.lose_flow_batches(planner);
         for bridge in std::mem::take(&mut self.connected) {
-            planner.event(ExecEvent::FlowsDown { bridge, reason: "EOF".into() }, self.now());
+            planner.event(
+                ExecEvent::FlowsDown {
+                    bridge,
+                    reason: "EOF".into(),
+                },
+                self.now(),
+            );
         }
         for flows in self.flows.values_mut() {
             flows.clear();
@@ -272,8 +318,17 @@ impl World {
     fn lose_flow_batches(&mut self, planner: &mut Planner) {
         for batch in std::mem::take(&mut self.pending) {
             if let Target::Flows(_) = &batch.target {
-                let outcome = Outcome::Lost { reason: "EOF".into() };
-                planner.event(ExecEvent::Finished { target: batch.target, id: batch.id, outcome }, self.now());
+                let outcome = Outcome::Lost {
+                    reason: "EOF".into(),
+                };
+                planner.event(
+                    ExecEvent::Finished {
+                        target: batch.target,
+                        id: batch.id,
+                        outcome,
+                    },
+                    self.now(),
+                );
             } else {
                 self.pending.push(batch);
             }
@@ -282,7 +337,12 @@ impl World {
 
     /// The connection to ovsdb-server goes and comes back; `applied` says whether the batch under way was committed.
     pub fn bounce_ovsdb(&mut self, planner: &mut Planner, applied: bool) {
-        planner.fact(Fact::SwitchLost { reason: "EOF".into() }, self.now());
+        planner.fact(
+            Fact::SwitchLost {
+                reason: "EOF".into(),
+            },
+            self.now(),
+        );
         for batch in std::mem::take(&mut self.pending) {
             match &batch.items {
                 Items::Rows(items) => {
@@ -316,7 +376,9 @@ impl World {
         let mut next_cfg = None;
         match &batch.items {
             Items::Flows(items) => {
-                let Target::Flows(bridge) = &batch.target else { panic!("flows without a bridge") };
+                let Target::Flows(bridge) = &batch.target else {
+                    panic!("flows without a bridge")
+                };
                 for item in items {
                     self.apply_flow(bridge, item);
                 }
@@ -346,14 +408,22 @@ impl World {
         }
         planner.event(ExecEvent::Facts(facts), self.now());
         let outcome = Outcome::Done { refused, next_cfg };
-        planner.event(ExecEvent::Finished { target: batch.target.clone(), id: batch.id, outcome }, self.now());
+        planner.event(
+            ExecEvent::Finished {
+                target: batch.target.clone(),
+                id: batch.id,
+                outcome,
+            },
+            self.now(),
+        );
         if batch.target == Target::Rows {
             self.vswitchd(planner);
         }
     }
 
     fn report(&mut self, report: &PortReport) {
-        self.statuses.insert(report.port, (report.status, report.reason.clone()));
+        self.statuses
+            .insert(report.port, (report.status, report.reason.clone()));
     }
 
     fn apply_flow(&mut self, bridge: &Arc<str>, item: &crate::ops::FlowItem) {
@@ -399,7 +469,12 @@ impl World {
                     facts.push(Fact::Port(fact));
                 }
                 (RowKey::Port(name), None) => {
-                    assert!(self.ports.get(name).is_none_or(|p| p.owner.as_deref() == Some("hv1")), "{name}: not ours");
+                    assert!(
+                        self.ports
+                            .get(name)
+                            .is_none_or(|p| p.owner.as_deref() == Some("hv1")),
+                        "{name}: not ours"
+                    );
                     if self.ports.remove(name).is_some() {
                         facts.push(Fact::PortGone(name.clone()));
                     }
@@ -424,21 +499,41 @@ impl World {
         let batch = self.pending.remove(at);
         let n = batch.items.len();
         let outcome = match (&batch.items, how % 3) {
-            (Items::Rows(_), 0) => Outcome::Rejected { at: Some(usize::from(how) % n), reason: "constraint violation".into() },
-            (Items::Rows(_), _) => Outcome::Rejected { at: None, reason: "constraint violation".into() },
+            (Items::Rows(_), 0) => Outcome::Rejected {
+                at: Some(usize::from(how) % n),
+                reason: "constraint violation".into(),
+            },
+            (Items::Rows(_), _) => Outcome::Rejected {
+                at: None,
+                reason: "constraint violation".into(),
+            },
             (Items::Flows(items), _) => {
-                let Target::Flows(bridge) = &batch.target else { panic!("flows without a bridge") };
+                let Target::Flows(bridge) = &batch.target else {
+                    panic!("flows without a bridge")
+                };
                 let bad = usize::from(how) % n;
                 for (at, item) in items.iter().enumerate() {
                     if at != bad {
                         self.apply_flow(bridge, item);
                     }
                 }
-                Outcome::Done { refused: vec![(bad, "OFPFMFC_TABLE_FULL".into())], next_cfg: None }
+                Outcome::Done {
+                    refused: vec![(bad, "OFPFMFC_TABLE_FULL".into())],
+                    next_cfg: None,
+                }
             }
-            _ => Outcome::Lost { reason: "database is locked".into() },
+            _ => Outcome::Lost {
+                reason: "database is locked".into(),
+            },
         };
-        planner.event(ExecEvent::Finished { target: batch.target, id: batch.id, outcome }, self.now());
+        planner.event(
+            ExecEvent::Finished {
+                target: batch.target,
+                id: batch.id,
+                outcome,
+            },
+            self.now(),
+        );
     }
 
     /// Carries everything out until nothing is pending and nothing is retried.
