@@ -31,19 +31,24 @@
 //!
 //! # Invariants
 //!
-//! 1. *Incremental equals full.* After any sequence of deltas and facts the cells equal those rendered from scratch.
-//!    Held by the property tests of `plan`.
+//! 1. *Incremental equals full.* After any sequence of deltas, facts, failures and restarts the cells equal those
+//!    rendered from scratch. Held by `plan::tests::property`, and on a real switch by `tests/ovs_random.rs`.
 //! 2. *Plans are complete.* An executor meets no choice: ids, names, VLANs and priorities are in the item. Held by
 //!    the types of [`ops`].
 //! 3. *Nothing is deleted before the first complete snapshot* of the control plane, and then only what carries our
-//!    mark. Held by the tests of `plan::ledger` and by the restart tests against a real switch.
-//! 4. *One writer per key.* Two cells never ask for the same flow, row or device. Held by `plan::ledger`, which
-//!    refuses the second, and by the property tests of `plan`.
-//! 5. *No event costs more than its fan-out.* Held by the budget tests, by counters.
-//! 6. *Foreign bytes never panic.* Only the codec crates see them; those forbid `unsafe`, indexing and narrowing
+//!    mark. Held by `plan::tests::story`, `tests/ovs_wiring.rs` and `tests/ovs_database.rs`.
+//! 4. *One writer per key.* Two cells never ask for the same flow, row or device. Held by [`plan::ledger`], which
+//!    refuses the second.
+//! 5. *No event costs more than its fan-out.* Held by `plan::tests::budget`, by counters.
+//! 6. *Filters before tags.* A port leaves the dead VLAN only when its guards stand. Held by `plan::tests::story`.
+//! 7. *A restart loses no packet, and every kill ends in the same state.* Held by `tests/ovs_restart.rs` and
+//!    `tests/ovs_kill_points.rs`.
+//! 8. *Bad input concerns only what it is about.* Held by `tests/ovs_bad_input.rs` and `tests/cli_config.rs`.
+//! 9. *Foreign bytes never panic.* Only the codec crates see them; those forbid `unsafe`, indexing and narrowing
 //!    casts. Held by their lints, their truncation sweeps and the fuzz targets.
-//! 7. *Dependencies point one way.* `model`, `ops` and `plan` know no runtime, no clock and no socket. Held by
-//!    `tests/tidy.rs`.
+//! 10. *Dependencies point one way.* `model`, `ops` and `plan` know no runtime, no clock and no socket; no program is
+//!     started. Held by `tests/tidy.rs`.
+//! 11. *One agent per host.* Held by [`admin::lock`] and `tests/cli_admin.rs`.
 
 pub mod admin;
 pub mod agent;
