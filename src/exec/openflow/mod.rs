@@ -5,10 +5,11 @@
 //! renders and reads it back.
 //!
 //! A bridge without a socket is looked for again and again: it may not exist yet, or `ovs-vswitchd` may be starting.
-//! After a restart of the switch everything installed is gone, so every connection starts with a dump. A switch that
-//! lost our flows without a restart is found out by the [`canary`] and treated the same way.
+//! After a restart of the switch everything installed is gone, so every connection starts with a dump. So does
+//! one after a flow of ours was deleted by another hand, as a flow monitor tells: an operator's, or the switch's own,
+//! which empties a bridge whose `fail_mode` changes (`ofproto/connmgr.c`). Changes of a flow are not told with its
+//! cookie; they go unseen.
 
-mod canary;
 mod wire;
 
 use std::path::PathBuf;
@@ -18,14 +19,13 @@ use std::time::Duration;
 use ofproto::conn::{Config, Event, OpError, Tag};
 use ofproto::net::{self, Endpoint, Events, Handle};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{Backoff, Deserted, Teller};
 use crate::ops::flow::{FlowBody, FlowKey};
 use crate::ops::{Batch, ExecEvent, FlowItem, Items, Outcome, Target};
 use crate::telemetry::SwitchTraffic;
-use canary::Canary;
 
 /// Messages between two barriers: more than any batch has, so that a batch costs one barrier.
 const WINDOW_MESSAGES: usize = 32 << 10;
@@ -79,24 +79,15 @@ struct Executor {
     complaint: Option<String>,
 }
 
-/// The tag of the look at the canary. Batches are counted from 1, too far to come here.
-const PROBE: Tag = Tag(u64::MAX);
+/// The tags of requests. Batches are counted from 1, too far to come here.
+const MONITOR: Tag = Tag(u64::MAX);
+const DUMP: Tag = Tag(u64::MAX - 1);
 
 /// A batch under way.
 struct Pending {
     id: u64,
-    items: Vec<FlowItem>,
     /// The item of each flow modification.
     item_of: Vec<usize>,
-}
-
-/// What a connection has under way and relies on.
-struct Session {
-    handle: Handle,
-    pending: Option<Pending>,
-    canary: Canary,
-    /// The cookie that was asked for.
-    probing: Option<u64>,
 }
 
 /// Why a session is over.
@@ -172,12 +163,6 @@ impl Executor {
         self.backoff.reset();
         self.complaint = None;
         let bridge = self.settings.bridge.clone();
-        let session = Session {
-            handle,
-            pending: None,
-            canary: Canary::from_dump(&flows),
-            probing: None,
-        };
         if self
             .teller
             .event(ExecEvent::FlowsUp {
@@ -189,7 +174,7 @@ impl Executor {
         {
             return End::Deserted;
         }
-        let reason = match self.serve(session, &mut events).await {
+        let reason = match self.serve(&handle, &mut events).await {
             End::Deserted => return End::Deserted,
             End::Lost(reason) => reason,
         };
@@ -213,13 +198,17 @@ impl Executor {
         loop {
             tokio::select! {
                 event = events.next() => match event {
+                    // The monitor first, so that no change falls between the two.
                     Some(Event::Ready { .. }) => {
-                        let request = wire::dump().map_err(End::Lost)?;
-                        if let Err(error) = handle.request(Tag(0), request) {
-                            return Err(End::Lost(error.to_string()));
+                        for (tag, request) in [(MONITOR, wire::monitor()), (DUMP, wire::dump())] {
+                            let sent = handle.request(tag, request.map_err(End::Lost)?);
+                            sent.map_err(|error| End::Lost(error.to_string()))?;
                         }
                     }
-                    Some(Event::Reply { frame, more, .. }) => {
+                    Some(Event::Failed { tag: MONITOR, failure, .. }) => {
+                        warn!(bridge = %self.settings.bridge, %failure, "no flow monitor: deletions by others go unseen");
+                    }
+                    Some(Event::Reply { tag: DUMP, frame, more }) => {
                         wire::dumped(&frame, &mut flows).map_err(End::Lost)?;
                         if !more {
                             return Ok(flows);
@@ -237,21 +226,19 @@ impl Executor {
     }
 
     /// Carries batches out until the connection ends.
-    async fn serve(&mut self, mut session: Session, events: &mut Events) -> End {
-        let mut look = tokio::time::interval(canary::INTERVAL);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn serve(&mut self, handle: &Handle, events: &mut Events) -> End {
+        let mut pending: Option<Pending> = None;
         loop {
             let step = tokio::select! {
-                event = events.next() => self.event(event, &mut session).await,
-                batch = self.batches.recv(), if session.pending.is_none() => match batch {
-                    Some(batch) => self.submit(batch, &mut session).await,
+                event = events.next() => self.event(event, &mut pending).await,
+                batch = self.batches.recv(), if pending.is_none() => match batch {
+                    Some(batch) => self.submit(batch, handle, &mut pending).await,
                     None => Err(End::Deserted),
                 },
-                _ = look.tick() => session.probe(),
                 () = self.teller.events.closed() => Err(End::Deserted),
             };
             if let Err(end) = step {
-                return self.abandon(end, session.pending).await;
+                return self.abandon(end, pending).await;
             }
         }
     }
@@ -268,34 +255,39 @@ impl Executor {
         end
     }
 
-    async fn submit(&mut self, batch: Batch, session: &mut Session) -> Result<(), End> {
-        let Items::Flows(items) = batch.items else {
+    async fn submit(
+        &mut self,
+        batch: Batch,
+        handle: &Handle,
+        pending: &mut Option<Pending>,
+    ) -> Result<(), End> {
+        let Items::Flows(items) = &batch.items else {
             let reason = Arc::from("not for the executor of flows");
             let outcome = Outcome::Rejected { at: None, reason };
             return Ok(self.teller.finished(batch.id, outcome).await?);
         };
-        let (messages, item_of) = ordered(&items);
+        let (messages, item_of) = ordered(items);
         self.traffic.flows_sent.inc_by(item_of.len() as u64);
         self.traffic.openflow_barriers.inc();
         let bridge = &self.settings.bridge;
         debug!(%bridge, batch = batch.id, flow_mods = item_of.len(), "flow batch sent");
-        session.pending = Some(Pending {
+        *pending = Some(Pending {
             id: batch.id,
-            items,
             item_of,
         });
-        let sent = session.handle.submit_batch(Tag(batch.id), messages);
+        let sent = handle.submit_batch(Tag(batch.id), messages);
         sent.map_err(|error| End::Lost(error.to_string()))
     }
 
-    async fn event(&mut self, event: Option<Event>, session: &mut Session) -> Result<(), End> {
+    async fn event(
+        &mut self,
+        event: Option<Event>,
+        pending: &mut Option<Pending>,
+    ) -> Result<(), End> {
         match event {
             Some(Event::BatchDone { tag, errors }) => {
-                if let Some(done) = session.pending.take_if(|pending| pending.id == tag.0) {
+                if let Some(done) = pending.take_if(|pending| pending.id == tag.0) {
                     let refused = refused(&errors, &done.item_of);
-                    session.canary.carried_out(&done.items, |item| {
-                        refused.binary_search_by_key(&item, |(at, _)| *at).is_ok()
-                    });
                     let outcome = Outcome::Done {
                         refused,
                         next_cfg: None,
@@ -304,9 +296,14 @@ impl Executor {
                 }
                 Ok(())
             }
-            Some(Event::Reply {
-                tag: PROBE, frame, ..
-            }) => session.probed(wire::counted(&frame)),
+            Some(Event::MonitorUpdate { frame }) => match wire::deleted_ours(&frame) {
+                Ok(false) => Ok(()),
+                Ok(true) => Err(End::Lost(
+                    "flows of ours were deleted by another hand".into(),
+                )),
+                Err(reason) => Err(End::Lost(reason)),
+            },
+            Some(Event::MonitorPaused) => Err(End::Lost("deletions of flows went unseen".into())),
             // The reason for all of it follows with the end of the connection.
             Some(Event::Failed { failure, .. }) => {
                 debug!(bridge = %self.settings.bridge, %failure, "no answer to a request");
@@ -316,32 +313,6 @@ impl Executor {
             Some(_) => Ok(()),
             None => Err(End::Lost("connection closed".into())),
         }
-    }
-}
-
-impl Session {
-    /// Asks whether the canary stands. While a batch is under way it may be about to go.
-    fn probe(&mut self) -> Result<(), End> {
-        let Some(cookie) = self.canary.cookie() else {
-            return Ok(());
-        };
-        if self.pending.is_some() || self.probing.is_some() {
-            return Ok(());
-        }
-        let request = wire::count(cookie).map_err(End::Lost)?;
-        self.probing = Some(cookie);
-        self.handle
-            .request(PROBE, request)
-            .map_err(|error| End::Lost(error.to_string()))
-    }
-
-    fn probed(&mut self, flows: Result<u32, String>) -> Result<(), End> {
-        let flows = flows.map_err(End::Lost)?;
-        let asked = self.probing.take();
-        if flows > 0 || self.pending.is_some() || asked != self.canary.cookie() {
-            return Ok(());
-        }
-        Err(End::Lost("the switch has dropped our flows".into()))
     }
 }
 

@@ -5,7 +5,10 @@
 use ofproto::EncodeError;
 use ofproto::conn::Frame;
 use ofproto::matching::Match;
-use ofproto::msg::{FlowMod, FlowModCommand, FlowStatsRequest, Message, StatsReply, StatsRequest};
+use ofproto::msg::{
+    FlowMod, FlowModCommand, FlowMonitorRequest, FlowStatsRequest, FlowUpdate, Message, StatsReply,
+    StatsRequest, monitor_flags,
+};
 
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
 
@@ -56,23 +59,40 @@ pub(super) fn delete_learned(
 
 /// Asks for every flow that carries our mark.
 pub(super) fn dump() -> Result<Frame, String> {
-    ask(StatsRequest::Flow(carrying(
-        cookie::OWNER,
-        cookie::OWNER_MASK,
-    )))
-}
-
-/// Asks how many flows have exactly this cookie.
-pub(super) fn count(cookie: u64) -> Result<Frame, String> {
-    ask(StatsRequest::Aggregate(carrying(cookie, u64::MAX)))
-}
-
-fn carrying(cookie: u64, cookie_mask: u64) -> FlowStatsRequest {
-    FlowStatsRequest {
-        cookie,
-        cookie_mask,
+    ask(StatsRequest::Flow(FlowStatsRequest {
+        cookie: cookie::OWNER,
+        cookie_mask: cookie::OWNER_MASK,
         ..Default::default()
-    }
+    }))
+}
+
+/// Asks to be told of every flow that is deleted. There is no criterion for cookies.
+pub(super) fn monitor() -> Result<Frame, String> {
+    ask(StatsRequest::FlowMonitor(vec![FlowMonitorRequest {
+        id: 1,
+        flags: monitor_flags::DELETE,
+        ..Default::default()
+    }]))
+}
+
+/// Reads what the monitor tells: `true` if a flow that carries our mark went, and not by this connection. What the
+/// switch learned by itself it also forgets by itself.
+pub(super) fn deleted_ours(frame: &Frame) -> Result<bool, String> {
+    let (_, message) =
+        Message::decode(frame.bytes()).map_err(|error| format!("flow monitor: {error}"))?;
+    let Message::StatsReply {
+        body: StatsReply::FlowMonitor(updates),
+        ..
+    } = message
+    else {
+        return Err("flow monitor: told something else".to_owned());
+    };
+    Ok(updates.iter().any(|update| match update {
+        FlowUpdate::Full(full) => {
+            full.cookie & cookie::OWNER_MASK == cookie::OWNER && full.cookie != cookie::LEARNED
+        }
+        FlowUpdate::Abbrev { .. } => false,
+    }))
 }
 
 fn ask(body: StatsRequest) -> Result<Frame, String> {
@@ -82,21 +102,6 @@ fn ask(body: StatsRequest) -> Result<Frame, String> {
         .encode(0, &mut bytes)
         .map_err(|error| format!("request: {error}"))?;
     Frame::new(bytes).ok_or_else(|| "request: no whole message".to_owned())
-}
-
-/// Reads the answer to [`count`].
-pub(super) fn counted(frame: &Frame) -> Result<u32, String> {
-    match Message::decode(frame.bytes()) {
-        Ok((
-            _,
-            Message::StatsReply {
-                body: StatsReply::Aggregate(_, sum),
-                ..
-            },
-        )) => Ok(sum.flows),
-        Ok(_) => Err("count of flows: answered by something else".to_owned()),
-        Err(error) => Err(format!("count of flows: {error}")),
-    }
 }
 
 /// Reads one part of the answer. What the switch learned by itself is not ours to answer for.
