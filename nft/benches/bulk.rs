@@ -101,7 +101,7 @@ fn print(title: &str, rows: &[Row]) {
     for row in rows {
         let ms = |time: &Duration| time.as_secs_f64() * 1e3;
         println!(
-            "{:<44} {:>9.2} {:>9.2} {:>9}",
+            "{:<44} {:>9.3} {:>9.3} {:>9}",
             row.name,
             ms(&row.times[row.times.len() / 2]),
             ms(&row.times[0]),

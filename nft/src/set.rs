@@ -3,7 +3,7 @@
 use crate::attr::{attributes, flags};
 use crate::expr::Expr;
 use crate::name::Name;
-use crate::userdata::{SET_KEY_BYTEORDER, UserData};
+use crate::userdata::{SET_DATA_BYTEORDER, SET_KEY_BYTEORDER, UserData};
 
 flags! {
     /// Set flags (`enum nft_set_flags`).
@@ -249,7 +249,10 @@ impl Set {
     /// The same as a map to values of a type.
     #[must_use]
     pub fn into_map(self, data: DataType) -> Self {
+        let order = if data.is_host_endian() { 1 } else { 2 };
+        let userdata = self.userdata.clone().unwrap_or_default();
         Self {
+            userdata: Some(userdata.with_number(SET_DATA_BYTEORDER, order)),
             data_type: Some(data),
             data_len: data.length().or(Some(4)),
             ..self.with_flags(SetFlags::MAP)

@@ -34,6 +34,8 @@ pub enum Request {
     Commit(Encoded),
     /// Report objects.
     Dump(Box<Dump>),
+    /// Report single objects: a get request without [`Flags::DUMP`], for example one element.
+    Get(Box<Message>),
     /// Report the generation.
     Generation,
 }
@@ -52,6 +54,9 @@ pub enum Outcome {
     Stale,
     /// The objects of a consistent dump.
     Dumped(Vec<Message>),
+    /// The objects a get request found; a set's element that is absent is [`Outcome::Failed`] with
+    /// ENOENT.
+    Got(Vec<Message>),
     /// The dump failed.
     DumpFailed(DumpError),
     /// The generation.
@@ -91,6 +96,10 @@ enum FlightKind {
         echoed: Vec<Message>,
     },
     Dump(Box<dump::Progress>),
+    Get {
+        request: Box<Message>,
+        found: Vec<Message>,
+    },
     Generation,
 }
 
@@ -250,12 +259,22 @@ impl Connection {
                     }
                 }
                 Request::Dump(dump) => FlightKind::Dump(Box::new(dump::Progress::new(*dump))),
+                Request::Get(request) => FlightKind::Get {
+                    request,
+                    found: Vec::new(),
+                },
                 Request::Generation => FlightKind::Generation,
             };
             let first_seq = match &kind {
                 FlightKind::Commit { encoded, .. } => encoded.base(),
                 FlightKind::Dump(progress) => {
                     let request = progress.request();
+                    self.send(request)
+                }
+                FlightKind::Get { request, .. } => {
+                    // The objects come first, the acknowledgement ends them.
+                    let mut request = request.as_ref().clone();
+                    request.flags = request.flags.with(Flags::REQUEST).with(Flags::ACK);
                     self.send(request)
                 }
                 FlightKind::Generation => {
@@ -358,6 +377,23 @@ impl Connection {
                     dump::Step::Restart => self.restart_dump(now),
                     dump::Step::Done(outcome) => self.finish(outcome, now),
                 }
+            }
+            FlightKind::Get { found, .. } => {
+                if seq != flight.first_seq {
+                    return;
+                }
+                let outcome = match frame.header.kind {
+                    kind::ERROR => match Ack::decode_error(frame) {
+                        Ok(ack) if ack.errno == 0 => Outcome::Got(core::mem::take(found)),
+                        Ok(ack) => Outcome::Failed(ack),
+                        Err(_) => Outcome::Unknown,
+                    },
+                    _ => match Message::decode(frame) {
+                        Ok(message) => return found.push(message),
+                        Err(_) => Outcome::Unknown,
+                    },
+                };
+                self.finish(outcome, now);
             }
             FlightKind::Generation => {
                 if seq != flight.first_seq {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::io::unix::AsyncFd;
 
 use super::channel::{Channel, is_overrun, register};
-use super::error::{NetError, committed, dumped, generation};
+use super::error::{NetError, committed, dumped, found, generation};
 use crate::batch::Batch;
 use crate::conn::{Connection, Dump, Outcome, Request};
 use crate::message::Message;
@@ -123,6 +123,11 @@ impl AsyncClient {
     /// See [`super::Client::dump`].
     pub async fn dump(&mut self, dump: Dump) -> Result<Vec<Message>, NetError> {
         dumped(self.run(Request::Dump(Box::new(dump))).await?)
+    }
+
+    /// See [`super::Client::get`].
+    pub async fn get(&mut self, request: Message) -> Result<Vec<Message>, NetError> {
+        found(self.run(Request::Get(Box::new(request))).await?)
     }
 
     /// See [`super::Client::snapshot`].

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::channel::{Channel, is_overrun};
-use super::error::{NetError, committed, dumped, generation};
+use super::error::{NetError, committed, dumped, found, generation};
 use crate::batch::Batch;
 use crate::conn::{Connection, Dump, Outcome, Request};
 use crate::message::Message;
@@ -116,6 +116,11 @@ impl Client {
     /// One consistent dump.
     pub fn dump(&mut self, dump: Dump) -> Result<Vec<Message>, NetError> {
         dumped(self.run(Request::Dump(Box::new(dump)))?)
+    }
+
+    /// Single objects, without [`crate::wire::Flags::DUMP`]; empty if the kernel has none.
+    pub fn get(&mut self, request: Message) -> Result<Vec<Message>, NetError> {
+        found(self.run(Request::Get(Box::new(request)))?)
     }
 
     /// A consistent picture of one table or of everything.

@@ -105,3 +105,16 @@ pub(super) fn dumped(outcome: Outcome) -> Result<Vec<crate::message::Message>, N
         other => Err(NetError::Unexpected(Box::new(other))),
     }
 }
+
+/// The result of a get request. Absent is no error.
+pub(super) fn found(outcome: Outcome) -> Result<Vec<crate::message::Message>, NetError> {
+    const ENOENT: u16 = 2;
+    match outcome {
+        Outcome::Got(messages) => Ok(messages),
+        Outcome::Failed(ack) if ack.errno == ENOENT => Ok(Vec::new()),
+        Outcome::Failed(ack) => Err(NetError::Io(io::Error::from_raw_os_error(i32::from(
+            ack.errno,
+        )))),
+        other => Err(NetError::Unexpected(Box::new(other))),
+    }
+}

@@ -345,7 +345,15 @@ fn table_json(state: &TableState, list: &mut Vec<Json>) {
         let json = place(name.to_text(), object.handle);
         let state = match &object.data {
             Some(ObjectData::Counter(e)) => Some(action::state(&e.clone().into())),
-            Some(ObjectData::Quota(e)) => Some(action::quota(e)),
+            Some(ObjectData::Quota(e)) => {
+                let over = e.flags.contains(crate::expr::QuotaFlags::OVER);
+                let json = json
+                    .with("bytes", e.bytes)
+                    .with("used", e.consumed)
+                    .with("inv", over);
+                list.push(Json::one(kind, json));
+                continue;
+            }
             Some(ObjectData::Limit(e)) => Some(action::limit(e)),
             _ => None,
         };
@@ -419,6 +427,20 @@ fn set_json(place: Json, state: &SetState) -> Json {
     }
     if let Some(timeout) = state.set.timeout.filter(|&timeout| timeout != 0) {
         json = json.with("timeout", timeout / 1000);
+    }
+    let states = state
+        .set
+        .expr
+        .iter()
+        .chain(state.set.exprs.iter().flatten());
+    let states: Vec<_> = states
+        .map(|expr| match expr {
+            Expr::Counter(_) => Json::one("counter", Json::Null),
+            other => action::state(other).json,
+        })
+        .collect();
+    if !states.is_empty() {
+        json = json.with("stmt", states);
     }
     let list: Vec<_> = shown_elements(state)
         .into_iter()

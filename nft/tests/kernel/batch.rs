@@ -6,11 +6,12 @@ use nft::batch::{Batch, Place};
 use nft::chain::{Chain, Policy, hook};
 use nft::conn::Dump;
 use nft::data::Register;
-use nft::element::Element;
+use nft::element::{Element, Elements};
 use nft::event::Event;
 use nft::expr::build::{accept, counter, lookup};
-use nft::message::{Body, Family, Op};
+use nft::message::{Body, Family, Message, Op};
 use nft::net::{AsyncClient, Client, Events, NetError};
+use nft::object::{Object, ObjectData};
 use nft::rule::{OwnedRule, Rule};
 use nft::ruleset::TableState;
 use nft::set::{DataType, Set};
@@ -437,5 +438,39 @@ fn tokio_client_does_the_same() {
                 assert_eq!(port == client.port(), expected == "own");
             }
         });
+    });
+}
+
+#[test]
+fn one_element_is_looked_up() {
+    isolated(|| {
+        let mut client = Client::open().unwrap();
+        nft(
+            "table inet t { set s { type ipv4_addr; counter; }; counter c { packets 5 bytes 9; }; }",
+        );
+        nft("add element inet t s { 10.0.0.1, 10.0.0.2 }");
+        let mut look = |address: [u8; 4]| {
+            let list = Elements::new("t", "s", vec![Element::key(address)]);
+            let request = Message::request(Op::GET_SETELEM, INET, Flags::default(), list);
+            client.get(request).unwrap()
+        };
+        assert_eq!(look([10, 0, 0, 2]).len(), 1);
+        assert!(look([10, 0, 0, 3]).is_empty());
+        // Reading a counter with reset: the second reading is zero.
+        for expected in [5, 0] {
+            let filter = Object {
+                table: "t".into(),
+                ..Object::default()
+            };
+            let dump = Dump::new(Op::GET_OBJ_RESET, INET, filter);
+            let objects = client.dump(dump).unwrap();
+            let Body::Object(object) = &objects[0].body else {
+                panic!("{objects:?}")
+            };
+            let Some(ObjectData::Counter(counts)) = &object.data else {
+                panic!("{object:?}")
+            };
+            assert_eq!(counts.packets, expected);
+        }
     });
 }

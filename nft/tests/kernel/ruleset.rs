@@ -363,3 +363,108 @@ fn counters_of_untouched_rules_keep_counting() {
         assert_eq!(read(&mut client).rule_count(), 2);
     });
 }
+
+/// A listing without what is free: wrapped lines, the order of blocks, counts, blanks.
+fn blocks(listing: &str) -> Vec<Vec<String>> {
+    let mut all: Vec<Vec<String>> = Vec::new();
+    let mut block: Vec<String> = Vec::new();
+    for line in listing
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        match block.last_mut() {
+            Some(last) if last.ends_with(',') => *last = format!("{last} {line}"),
+            _ => block.push(line.to_owned()),
+        }
+        if line == "}" || line.starts_with("comment \"a table") {
+            all.push(core::mem::take(&mut block));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn listing_is_that_of_nft() {
+    isolated(|| {
+        let mut client = Client::open().unwrap();
+        let mut table = sample();
+        // Expiry moves between two listings.
+        table.sets.remove(&b"timed"[..]);
+        write(&mut client, &table);
+        let picture = client.snapshot(Scope::Family(Family::UNSPEC)).unwrap();
+        let ours = nft::text::list::ruleset(&picture.ruleset);
+        let theirs = tool("nft", &["list", "ruleset"], "");
+        assert_eq!(blocks(&ours), blocks(&theirs), "{ours}\n{theirs}");
+
+        let ours = nft::text::list::ruleset_json(&picture.ruleset).to_string();
+        let ours: serde_json::Value = serde_json::from_str(&ours).unwrap();
+        let sorted = |mut value: serde_json::Value| {
+            let list = value["nftables"].as_array_mut().unwrap();
+            list.retain(|item| item.get("metainfo").is_none());
+            list.sort_by_key(|item| item.to_string());
+            value
+        };
+        let (ours, theirs) = (sorted(ours), sorted(listing()));
+        let pairs = ours["nftables"].as_array().unwrap().iter();
+        let pairs = pairs.zip(theirs["nftables"].as_array().unwrap());
+        let differ: Vec<_> = pairs.filter(|(ours, theirs)| ours != theirs).collect();
+        assert!(differ.is_empty(), "{differ:#?}");
+    });
+}
+
+#[test]
+fn snapshot_under_churn_is_consistent() {
+    isolated(|| {
+        let mut client = Client::open().unwrap();
+        let mut writer = Client::open().unwrap();
+        let mut table = TableState::new(INET, Table::new("t"));
+        table.add_chain(Chain::regular("t", "c"));
+        for name in ["a", "b"] {
+            table.add_set(Set::new("t", name, &[DataType::MARK]));
+        }
+        write(&mut client, &table);
+        // Each commit adds one element to both sets and one rule: all counts are always equal.
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut i = 0_u32;
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                i += 1;
+                let mut batch = Batch::new();
+                for name in ["a", "b"] {
+                    let element = [Element::key(i.to_ne_bytes())];
+                    batch.add_elements(INET, &"t".into(), &name.into(), &element);
+                }
+                batch.add_rule(INET, &Rule::new("t", "c", vec![accept()]));
+                writer.commit(batch, None).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(3));
+            }
+            i
+        });
+        let mut seen = 0;
+        let mut moving = 0;
+        let first = client.generation().unwrap();
+        while client.generation().unwrap() < first + 5 {
+            std::thread::yield_now();
+        }
+        while seen < 20 {
+            match client.snapshot(Scope::Table(INET, "t".into())) {
+                Ok(picture) => {
+                    let t = picture.ruleset.table(INET, &"t".into()).unwrap();
+                    let counts: Vec<_> = t.sets.values().map(|s| s.elements.len()).collect();
+                    assert_eq!(counts, [t.rule_count(); 2]);
+                    seen += 1;
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains("reading the ruleset"), "{error}");
+                    moving += 1;
+                    assert!(moving < 200, "never quiet");
+                }
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(thread.join().unwrap() > 0);
+    });
+}
