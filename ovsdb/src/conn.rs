@@ -162,6 +162,8 @@ impl Conn {
         self.splitter.push(bytes);
         while let Some(message) = self.splitter.next_message().map_err(ConnError::Json)? {
             let json = parse(message).map_err(ConnError::Json)?;
+            // The text of a large snapshot need not be there while its content is worked on.
+            self.splitter.shrink();
             let message = Message::decode(json).map_err(ConnError::Message)?;
             self.dispatch(message)?;
         }

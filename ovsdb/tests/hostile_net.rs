@@ -107,7 +107,7 @@ fn busy_caller_does_not_starve_probes() {
         let began = Instant::now();
         let mut buffer = Vec::new();
         let (mut probes, mut answers) = (0, 0);
-        while began.elapsed() < Duration::from_millis(1500) {
+        while began.elapsed() < Duration::from_millis(3000) {
             let _ = socket.write_all(br#"{"id":"mine","method":"echo","params":[]}"#);
             let mut chunk = [0; 65536];
             if let Ok(n) = socket.read(&mut chunk) {
@@ -128,10 +128,10 @@ fn busy_caller_does_not_starve_probes() {
     });
     block_on(LIMIT, async {
         let mut config = Config::new(vec![Remote::Unix(path)], "x");
-        config.session.limits.probe = Some(Duration::from_millis(100));
+        config.session.limits.probe = Some(Duration::from_millis(400));
         let (_client, mut events) = Client::spawn(config).unwrap();
-        // The one thread of this runtime does nothing else for a second.
-        std::thread::sleep(Duration::from_secs(1));
+        // The one thread of this runtime does nothing else for two seconds.
+        std::thread::sleep(Duration::from_secs(2));
         assert!(events.try_next().is_none(), "the connection was given up");
     });
     let (_, answers) = peer.join().unwrap();

@@ -130,8 +130,7 @@ fn deadline_of_a_waiting_transaction() {
     let server = Server::vswitch();
     server.vsctl(&["init"]);
     block_on(LIMIT, async {
-        let (client, _events) = Client::spawn(Config::vswitch(vec![server.remote()])).unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (client, _events, _replica) = connect(Config::vswitch(vec![server.remote()])).await;
         let mut txn = Transaction::new();
         txn.push(ovsdb::op::Operation::Wait {
             timeout: None,

@@ -22,6 +22,7 @@ pub fn parse(bytes: &[u8]) -> Result<Json, JsonError> {
 /// Parses the object or array at the start of `bytes`; returns it and the number of bytes used.
 pub fn parse_prefix(bytes: &[u8]) -> Result<(Json, usize), JsonError> {
     let mut parser = Parser {
+        names: Names::default(),
         bytes,
         at: 0,
         depth: 0,
@@ -42,6 +43,7 @@ pub(super) const fn is_space(b: u8) -> bool {
 }
 
 struct Parser<'a> {
+    names: Names,
     bytes: &'a [u8],
     at: usize,
     depth: usize,
@@ -146,7 +148,7 @@ impl<'a> Parser<'a> {
             if self.peek() != Some(b'"') {
                 return Err(self.fail_here(JsonErrorKind::ExpectedName));
             }
-            let name = self.string()?;
+            let name = self.name()?;
             self.space();
             if self.peek() != Some(b':') {
                 return Err(self.fail_here(JsonErrorKind::ExpectedColon));
@@ -165,6 +167,22 @@ impl<'a> Parser<'a> {
             }
             self.space();
         }
+    }
+
+    /// Parses a member name; the position is at its opening quote. Names repeat in every row of
+    /// an update, so recent ones are shared.
+    fn name(&mut self) -> Result<Str, JsonError> {
+        let start = self.at;
+        self.at += 1;
+        let run = self.plain_run()?;
+        if self.peek() == Some(b'"')
+            && let Some(name) = self.names.share(run)
+        {
+            self.at += 1;
+            return Ok(name);
+        }
+        self.at = start;
+        self.string()
     }
 
     fn keyword(&mut self) -> Result<Json, JsonError> {
@@ -290,6 +308,39 @@ impl<'a> Parser<'a> {
             self.at += 1;
         }
         Ok(value)
+    }
+}
+
+/// The member names seen last. Identifiers of rows are longer than [`Names::LENGTH`] and do not
+/// push the names of columns out.
+#[derive(Default)]
+struct Names {
+    recent: Vec<Str>,
+    oldest: usize,
+}
+
+impl Names {
+    const LENGTH: usize = 32;
+    const COUNT: usize = 32;
+
+    /// A shared copy of `name`; `None` if it is too long or no plain text.
+    fn share(&mut self, name: &[u8]) -> Option<Str> {
+        if name.len() > Self::LENGTH {
+            return None;
+        }
+        if let Some(known) = self.recent.iter().find(|known| known.as_bytes() == name) {
+            return Some(known.clone());
+        }
+        let text = core::str::from_utf8(name)
+            .ok()
+            .filter(|t| !text::has_stray_bytes(t))?;
+        let name = Str::from(text);
+        match self.recent.get_mut(self.oldest) {
+            Some(slot) => slot.clone_from(&name),
+            None => self.recent.push(name.clone()),
+        }
+        self.oldest = (self.oldest + 1) % Self::COUNT;
+        Some(name)
     }
 }
 

@@ -166,6 +166,13 @@ impl Splitter {
         }
     }
 
+    /// Gives a large buffer back if everything in it has been handed out.
+    pub fn shrink(&mut self) {
+        if self.start == self.buffer.len() && self.buffer.capacity() > KEEP {
+            self.compact();
+        }
+    }
+
     /// Drops what has been handed out.
     fn compact(&mut self) {
         if self.start == self.buffer.len() && self.buffer.capacity() > KEEP {
