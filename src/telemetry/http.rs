@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -14,7 +15,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use tokio::net::TcpListener;
 
+use super::limit::Limited;
 use super::metrics::Metrics;
+
+/// Most connections at a time.
+const MAX_CONNECTIONS: usize = 32;
+/// How long one may last.
+const LIFETIME: Duration = Duration::from_secs(60);
 
 /// The HTTP server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +51,7 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>) -> io::Result<(
         )
         .route("/readyz", get(ready))
         .with_state(metrics);
-    axum::serve(listener, routes).await
+    axum::serve(Limited::new(listener, MAX_CONNECTIONS, LIFETIME), routes).await
 }
 
 async fn metrics_text(State(metrics): State<Arc<Metrics>>) -> Response {

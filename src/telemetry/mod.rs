@@ -6,6 +6,7 @@
 
 pub mod health;
 pub mod http;
+mod limit;
 pub mod log;
 pub mod metrics;
 
