@@ -2,7 +2,7 @@
 //! transactions.
 //!
 //! Nothing here talks to a server: [`Batch`] gathers any number of changes into one
-//! transaction, [`lookup`] answers from the replica, [`column`] reads and writes single
+//! transaction, [`lookup`] answers from the replica, [`mod@column`] reads and writes single
 //! columns and keys, [`show`] prints. Held by `tests/server_ops.rs`, which compares with
 //! `ovs-vsctl` itself.
 

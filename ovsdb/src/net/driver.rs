@@ -251,6 +251,7 @@ impl Driver<'_> {
     /// Hands events out. Changes are in the mailbox before the reply that follows them.
     fn deliver(&mut self) {
         let mut mail = false;
+        *self.shared.counters() = self.session.counters();
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Reply(id, outcome) => {
@@ -265,7 +266,6 @@ impl Driver<'_> {
             }
         }
         if mail {
-            *self.shared.counters() = self.session.counters();
             self.shared.ready.notify_one();
         }
     }
