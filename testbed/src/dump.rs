@@ -88,13 +88,15 @@ impl LocalVlans {
         LocalVlans::default()
     }
 
-    /// Reads `Port.other_config:tag`, `network_type` and `segmentation_id`.
+    /// Reads `Port.other_config:tag`, `network_type` and `segmentation_id` of the ports that have that tag. On a port that
+    /// was put on the dead VLAN the keys are only a memory.
     pub fn read(switch: &Switch) -> Result<Self> {
-        let text = switch.vsctl(&["--format=json", "--columns=other_config", "list", "Port"])?;
+        let columns = "--columns=tag,other_config";
+        let text = switch.vsctl(&["--format=json", columns, "list", "Port"])?;
         let table: serde_json::Value = serde_json::from_str(&text).context("ovs-vsctl json")?;
         let mut names = BTreeMap::new();
         for row in table["data"].as_array().into_iter().flatten() {
-            let pairs = row[0][1].as_array().cloned().unwrap_or_default();
+            let pairs = row[1][1].as_array().cloned().unwrap_or_default();
             let value = |key: &str| {
                 pairs
                     .iter()
@@ -102,7 +104,9 @@ impl LocalVlans {
                     .and_then(|p| p[1].as_str())
                     .unwrap_or("-")
             };
-            if let Ok(tag) = value("tag").parse() {
+            if let (Ok(tag), Some(real)) = (value("tag").parse::<u16>(), row[0].as_u64())
+                && u64::from(tag) == real
+            {
                 names.insert(
                     tag,
                     format!("{}/{}", value("network_type"), value("segmentation_id")),
