@@ -6,8 +6,9 @@ use core::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use nft::batch::Batch;
 use nft::conn::{Connection, Dump, Request};
-use nft::message::{Body, Family, Op};
+use nft::message::{Body, Family, Message, Op};
 use nft::table::Table;
+use nft::wire::Flags;
 
 fuzz_target!(|data: &[u8]| {
     let mut connection = Connection::new(Duration::from_secs(1));
@@ -38,6 +39,16 @@ fuzz_target!(|data: &[u8]| {
             5 => {
                 now += Duration::from_millis(u64::from(step) * 10);
                 connection.handle_timeout(now);
+            }
+            7 => {
+                let request = Message::request(
+                    Op::GET_TABLE,
+                    Family::INET,
+                    Flags::default(),
+                    Table::new("t"),
+                );
+                connection.submit(Request::Get(Box::new(request)), now);
+                submitted += 1;
             }
             _ => {
                 let len = usize::from(step) * 2;

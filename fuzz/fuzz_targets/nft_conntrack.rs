@@ -11,7 +11,9 @@ fuzz_target!(|data: &[u8]| {
         let Ok(frame) = frame else { break };
         let mut exchange = Exchange::new(Filter::default().dump(), frame.header.seq);
         exchange.handle_input(data);
-        let Ok(message) = CtMessage::decode(&frame) else { continue };
+        let Ok(message) = CtMessage::decode(&frame) else {
+            continue;
+        };
         let mut w = Writer::new();
         message.encode(&mut w);
         let again = Frames::new(w.bytes()).next().expect("one").expect("whole");

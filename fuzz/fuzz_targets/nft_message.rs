@@ -21,7 +21,9 @@ fuzz_target!(|data: &[u8]| {
         if let Some(op) = operation(frame.header.kind) {
             path_at(frame.payload, Body::schema(op), offset);
         }
-        let Ok(message) = Message::decode(&frame) else { continue };
+        let Ok(message) = Message::decode(&frame) else {
+            continue;
+        };
         let mut w = Writer::new();
         message.encode(&mut w);
         assert!(!w.take_overflow());

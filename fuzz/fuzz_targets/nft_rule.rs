@@ -10,8 +10,12 @@ use nft::text::{bytecode, list};
 use nft::wire::Reader;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((first, rest)) = data.split_first() else { return };
-    let Ok(rule) = Rule::decode(Reader::new(rest)) else { return };
+    let Some((first, rest)) = data.split_first() else {
+        return;
+    };
+    let Ok(rule) = Rule::decode(Reader::new(rest)) else {
+        return;
+    };
     bytecode::lines(&rule.expressions);
     let text = to_text(&rule);
     // A known number among the nameless attributes reads back as itself.

@@ -6,8 +6,12 @@ use nft::ruleset::Ruleset;
 use nft::text::list;
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(text) = core::str::from_utf8(data) else { return };
-    let Ok(ruleset) = Ruleset::restore(text) else { return };
+    let Ok(text) = core::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(ruleset) = Ruleset::restore(text) else {
+        return;
+    };
     let saved = ruleset.save();
     let again = Ruleset::restore(&saved).expect("own text restores");
     assert_eq!(again.save(), saved);

@@ -4,8 +4,10 @@
 //! 64 KiB limit of an attribute, and the attribution of errors ([`report`]). Knows no sockets.
 //! Held by `tests/kernel_batch.rs`.
 
+mod encoded;
 mod report;
 
+pub use encoded::Encoded;
 pub use report::{OpError, describe};
 
 use crate::attr::Value;
@@ -418,9 +420,7 @@ impl Batch {
     /// nothing. It then reports success or the errors as for a batch.
     pub fn encode_trial(self) -> Result<Encoded, TooLong> {
         let mut encoded = self.encode(None)?;
-        if let Some(end) = encoded.starts.last() {
-            encoded.bytes.truncate(*end);
-        }
+        encoded.drop_end();
         Ok(encoded)
     }
 
@@ -453,13 +453,7 @@ impl Batch {
         let mut starts = vec![0];
         starts.extend(self.starts.iter().map(|start| start.saturating_add(shift)));
         starts.push(end);
-        let mut encoded = Encoded {
-            bytes: w.into_bytes(),
-            starts,
-            base: 0,
-        };
-        encoded.ask_ack();
-        Ok(encoded)
+        Ok(Encoded::new(w.into_bytes(), starts))
     }
 }
 
@@ -474,90 +468,6 @@ impl Table {
         Self {
             name: name.clone(),
             ..Self::default()
-        }
-    }
-}
-
-/// A batch as bytes. Sequence numbers run from [`Encoded::base`] (begin) without gaps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoded {
-    bytes: Vec<u8>,
-    starts: Vec<usize>,
-    base: u32,
-}
-
-impl Encoded {
-    /// The bytes; they must go out in one send.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Number of operations, begin and end not counted.
-    pub const fn len(&self) -> usize {
-        self.starts.len().saturating_sub(2)
-    }
-
-    /// Whether there is no operation.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Sequence number of the begin message.
-    pub const fn base(&self) -> u32 {
-        self.base
-    }
-
-    /// Sequence number of the last operation, whose acknowledgement ends the exchange.
-    pub fn last(&self) -> u32 {
-        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
-        self.base.wrapping_add(count)
-    }
-
-    /// Numbers the messages from `base` on.
-    pub fn number(&mut self, base: u32) {
-        self.base = base;
-        let mut seq = base;
-        for start in &self.starts {
-            let at = start.saturating_add(8);
-            if let Some(field) = self.bytes.get_mut(at..at.saturating_add(4)) {
-                field.copy_from_slice(&seq.to_ne_bytes());
-            }
-            seq = seq.wrapping_add(1);
-        }
-    }
-
-    /// Index of the operation with a sequence number; `None` for begin, end and others.
-    pub fn index_of(&self, seq: u32) -> Option<usize> {
-        let distance = usize::try_from(seq.wrapping_sub(self.base)).ok()?;
-        let index = distance.checked_sub(1)?;
-        (index < self.len()).then_some(index)
-    }
-
-    /// The bytes of one operation.
-    pub fn op_bytes(&self, index: usize) -> Option<&[u8]> {
-        let start = *self.starts.get(index.checked_add(1)?)?;
-        let end = *self.starts.get(index.checked_add(2)?)?;
-        self.bytes.get(start..end)
-    }
-
-    /// Asks for an acknowledgement of the last operation. Kernels before 6.10 never acknowledge
-    /// the end message; the kernel reports in order after the commit, so the last operation's
-    /// acknowledgement is the end of the report on all of them.
-    fn ask_ack(&mut self) {
-        let Some(index) = self.len().checked_sub(1) else {
-            return;
-        };
-        let Some(start) = self.starts.get(index.saturating_add(1)) else {
-            return;
-        };
-        if let Some(low) = self
-            .bytes
-            .get_mut(start.saturating_add(6)..start.saturating_add(8))
-        {
-            let mut flags = [0; 2];
-            flags.copy_from_slice(low);
-            let flags = u16::from_ne_bytes(flags) | Flags::ACK.0;
-            low.copy_from_slice(&flags.to_ne_bytes());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::json::Json;
 use super::statement::verdict;
-use super::value::{Kind, Shown, number};
+use super::value::{Kind, Shown, number, quoted};
 use crate::data::Data;
 use crate::element::{Element, ElementFlags};
 use crate::name::Bytes;
@@ -192,7 +192,7 @@ fn decorate(key: Shown, element: &Element, data_kind: Kind) -> Shown {
         .as_ref()
         .and_then(|u| u.text(crate::userdata::COMMENT))
     {
-        text.push_str(&format!(" comment \"{comment}\""));
+        text.push_str(&format!(" comment {}", quoted(&comment)));
         members = members.with("comment", comment);
         wrapped = true;
     }

@@ -4,7 +4,7 @@ use super::action;
 use super::elements;
 use super::json::Json;
 use super::statement::statements;
-use super::value::{Shown, type_name};
+use super::value::{Shown, quoted, type_name};
 use crate::chain::{Chain, Policy};
 use crate::expr::Expr;
 use crate::flowtable::Flowtable;
@@ -23,7 +23,7 @@ pub fn rule(family: Family, owned: &OwnedRule) -> String {
         .map(|s| s.text)
         .collect();
     if let Some(comment) = owned.rule.comment() {
-        parts.push(format!("comment \"{comment}\""));
+        parts.push(format!("comment {}", quoted(&comment)));
     }
     parts.join(" ")
 }
@@ -48,7 +48,7 @@ pub fn table(state: &TableState) -> String {
     let mut blocks = Vec::new();
     let mut head = String::new();
     if let Some(comment) = state.table.userdata.as_ref().and_then(|u| u.text(COMMENT)) {
-        head.push_str(&format!("\tcomment \"{comment}\"\n"));
+        head.push_str(&format!("\tcomment {}\n", quoted(&comment)));
     }
     let flags: Vec<_> = state.table.flags.names().collect();
     if !flags.is_empty() {
@@ -141,7 +141,7 @@ fn priority_name(family: Family, hook: &str, priority: i32) -> String {
 fn chain_head(family: Family, chain: &Chain) -> String {
     let mut out = String::new();
     if let Some(comment) = chain.userdata.as_ref().and_then(|u| u.text(COMMENT)) {
-        out.push_str(&format!("\t\tcomment \"{comment}\"\n"));
+        out.push_str(&format!("\t\tcomment {}\n", quoted(&comment)));
     }
     let Some(hook) = &chain.hook else { return out };
     let kind = chain.kind.clone().unwrap_or_else(|| "filter".into());
@@ -220,7 +220,7 @@ fn set(state: &SetState) -> String {
         body.push_str(&format!("\t\ttimeout {}\n", elements::duration(timeout)));
     }
     if let Some(comment) = set.userdata.as_ref().and_then(|u| u.text(SET_COMMENT)) {
-        body.push_str(&format!("\t\tcomment \"{comment}\"\n"));
+        body.push_str(&format!("\t\tcomment {}\n", quoted(&comment)));
     }
     let list = shown_elements(state);
     if !list.is_empty() {

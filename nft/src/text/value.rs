@@ -41,6 +41,21 @@ impl Shown {
     }
 }
 
+/// Text in quotes. Whoever wrote it cannot break out of its line: quotes, backslashes and control
+/// characters are escaped.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        if c == '"' || c == '\\' || c.is_control() {
+            out.push_str(&format!("\\x{:02x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// What the bytes mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -335,4 +350,15 @@ pub fn type_name(data: DataType) -> String {
         return String::from("verdict");
     }
     data.fields().map(one).collect::<Vec<_>>().join(" . ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_break_out_of_its_line() {
+        assert_eq!(quoted("a\"\n}"), "\"a\\x22\\x0a}\"");
+        assert_eq!(quoted("Büro"), "\"Büro\"");
+    }
 }

@@ -1,0 +1,155 @@
+//! Lookups in sets and maps, changes of sets, and named objects.
+
+use super::Decoder;
+use crate::data::Register;
+use crate::expr::*;
+use crate::name::Name;
+use crate::text::action::{self, fallback};
+use crate::text::elements;
+use crate::text::json::Json;
+use crate::text::term::Term;
+use crate::text::value::{Kind, Shown};
+
+impl Decoder<'_> {
+    /// The key at a register: one term or a concatenation of terms in consecutive words.
+    pub(super) fn key(&mut self, sreg: Register) -> (Shown, Vec<Kind>) {
+        let Some(mut word) = sreg.first_word() else {
+            return (Term::unknown(sreg.0).shown, Vec::new());
+        };
+        let mut parts = Vec::new();
+        while let Some(term) = self.registers.remove(&word) {
+            let words = term.bytes.div_ceil(4).clamp(1, 16);
+            word = word.saturating_add(u8::try_from(words).unwrap_or(16));
+            parts.push(term);
+        }
+        let kinds = parts.iter().map(|term| term.kind).collect();
+        let shown = match parts.as_slice() {
+            [] => Term::unknown(sreg.0).shown,
+            [one] => one.shown.clone(),
+            many => {
+                let text: Vec<_> = many.iter().map(|term| term.shown.text.as_str()).collect();
+                let json = many
+                    .iter()
+                    .map(|term| term.shown.json.clone())
+                    .collect::<Vec<_>>();
+                Shown::new(text.join(" . "), Json::one("concat", json))
+            }
+        };
+        (shown, kinds)
+    }
+
+    /// A set by name, or the content of an anonymous one.
+    pub(super) fn set(&self, name: &Name, id: Option<u32>, kinds: &[Kind]) -> Shown {
+        let anonymous = id.and_then(|id| {
+            let index = usize::try_from(id).ok()?.checked_sub(1)?;
+            self.owned.sets.get(index)
+        });
+        let Some(owned) = anonymous else {
+            return Shown::word(format!("@{name}"));
+        };
+        let own = elements::kinds_of(&owned.set);
+        let kinds = if kinds.len() == own.len() || own.len() < 2 {
+            kinds
+        } else {
+            &own
+        };
+        let list = elements::show(&owned.set, kinds, &owned.elements);
+        let text: Vec<_> = list.iter().map(|shown| shown.text.as_str()).collect();
+        let json: Vec<_> = list.iter().map(|shown| shown.json.clone()).collect();
+        Shown::new(format!("{{ {} }}", text.join(", ")), Json::one("set", json))
+    }
+
+    pub(super) fn lookup(&mut self, e: &Lookup) {
+        let (key, kinds) = self.key(e.sreg);
+        let set = self.set(&e.set, e.set_id, &kinds);
+        match e.dreg {
+            None => {
+                let invert = e.flags.contains(LookupFlags::INVERT);
+                let op = if invert { CmpOp::NEQ } else { CmpOp::EQ };
+                self.relate(&key, op, set, false);
+            }
+            Some(Register::VERDICT) => {
+                let text = format!("{} vmap {}", key.text, set.text);
+                let json = Json::object([("key", key.json), ("data", set.json)]);
+                self.say(Shown::new(text, Json::one("vmap", json)));
+            }
+            Some(dreg) => {
+                let text = format!("{} map {}", key.text, set.text);
+                let json = Json::object([("key", key.json), ("data", set.json)]);
+                let mut term = Term::unknown(dreg.0);
+                term.shown = Shown::new(text, Json::one("map", json));
+                self.load(Some(dreg), term);
+            }
+        }
+    }
+
+    pub(super) fn dynset(&mut self, e: &DynSet) {
+        let (key, _) = self.key(e.sreg_key);
+        let op = e.op.name().unwrap_or("?");
+        let mut text = format!("{op} @{} {{ {}", e.set, key.text);
+        let mut element = key.json;
+        if let Some(timeout) = e.timeout.filter(|&timeout| timeout != 0) {
+            text.push_str(&format!(" timeout {}", elements::duration(timeout)));
+            let timed = Json::object([("val", element), ("timeout", (timeout / 1000).into())]);
+            element = Json::one("elem", timed);
+        }
+        let mut state = Vec::new();
+        for expr in e
+            .expr
+            .as_deref()
+            .into_iter()
+            .chain(e.exprs.iter().flatten())
+        {
+            let shown = action::state(expr);
+            text.push_str(&format!(" {}", shown.text));
+            state.push(shown.json);
+        }
+        let set = Json::from(format!("@{}", e.set));
+        let mut json = Json::object([("op", op.into()), ("elem", element)]);
+        let mut kind = "set";
+        if let Some(sreg) = e.sreg_data {
+            let data = self.term(sreg).shown;
+            text.push_str(&format!(" : {}", data.text));
+            json = json.with("data", data.json).with("map", set);
+            kind = "map";
+        } else {
+            json = json.with("set", set);
+        }
+        if !state.is_empty() {
+            json = json.with("stmt", state);
+        }
+        text.push_str(" }");
+        self.say(Shown::new(text, Json::one(kind, json)));
+    }
+
+    pub(super) fn objref(&mut self, e: &ObjRef) {
+        let kind = match e.kind.and_then(crate::object::ObjectType::name) {
+            Some("ct-helper") => "ct helper",
+            Some("ct-timeout") => "ct timeout",
+            Some("ct-expectation") => "ct expectation",
+            Some(name) => name,
+            None => "counter",
+        };
+        let shown = match (&e.name, e.sreg) {
+            (Some(name), _) => {
+                let name = name.to_text();
+                let text = match kind {
+                    "ct helper" | "ct timeout" | "ct expectation" => {
+                        format!("{kind} set \"{name}\"")
+                    }
+                    kind => format!("{kind} name \"{name}\""),
+                };
+                Shown::new(text, Json::one(kind, name))
+            }
+            (None, Some(sreg)) => {
+                let (key, kinds) = self.key(sreg);
+                let set = self.set(&e.set.clone().unwrap_or_default(), e.set_id, &kinds);
+                let text = format!("{kind} name {} map {}", key.text, set.text);
+                let json = Json::object([("key", key.json), ("data", set.json)]);
+                Shown::new(text, Json::one(kind, Json::one("map", json)))
+            }
+            (None, None) => fallback(&e.clone().into()),
+        };
+        self.say(shown);
+    }
+}
