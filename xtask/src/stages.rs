@@ -213,7 +213,6 @@ fn clippy(run: &Run<'_>) -> Result<bool> {
         "clippy",
         "--workspace",
         "--all-targets",
-        "--all-features",
         "--",
         "-D",
         "warnings",
