@@ -4,7 +4,7 @@ use ofproto::action::ActionList;
 use ofproto::codec::{Codec, Reader, Writer};
 use ofproto::error::OfpError;
 use ofproto::header::Version;
-use ofproto::matching::{FieldId, FixedMatch, Form, Match, MatchOptions};
+use ofproto::matching::{FixedMatch, Form, Match, MatchOptions};
 use ofproto::msg::{ErrorMsg, FlowMod, FlowModCommand, FlowModForm, Message};
 use ofproto::of14::Message14;
 use ofproto::text::{Verbosity, nxm_from_str, nxm_to_string, parse_flow_mod};
@@ -13,6 +13,7 @@ use super::vector::{Vector, hex};
 
 pub enum Outcome {
     Passed,
+    Differs { wanted: String, got: String },
     Failed(String),
     OutOfScope,
 }
@@ -23,7 +24,7 @@ fn same<T: PartialEq + std::fmt::Display>(got: &T, wanted: &T) -> Outcome {
     if got == wanted {
         Outcome::Passed
     } else {
-        Outcome::Failed(format!("wanted {wanted}\n    got    {got}"))
+        Outcome::Differs { wanted: wanted.to_string(), got: got.to_string() }
     }
 }
 
