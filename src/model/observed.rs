@@ -139,6 +139,13 @@ pub enum Fact {
     LinksComplete,
 }
 
+/// What a running listing has mentioned so far.
+#[derive(Clone, Default, Debug)]
+struct Listing {
+    bridges: FxHashSet<Arc<str>>,
+    ports: FxHashSet<Arc<str>>,
+}
+
 /// The store.
 #[derive(Clone, Default, Debug)]
 pub struct Observed {
@@ -148,7 +155,7 @@ pub struct Observed {
     addresses: FxHashSet<IpAddr>,
     vifs: FxHashMap<PortId, Vec<Arc<str>>>,
     owned: FxHashSet<Arc<str>>,
-    listing: Option<(FxHashSet<Arc<str>>, FxHashSet<Arc<str>>)>,
+    listing: Option<Listing>,
     switch_complete: bool,
     switch_up: bool,
     links_complete: bool,
@@ -280,8 +287,8 @@ impl Observed {
                 }
             }
             Fact::Bridge(bridge) => {
-                if let Some((bridges, _)) = &mut self.listing {
-                    bridges.insert(bridge.name.clone());
+                if let Some(listing) = &mut self.listing {
+                    listing.bridges.insert(bridge.name.clone());
                 }
                 if self.bridges.get(&bridge.name) == Some(&bridge) {
                     return Vec::new();
@@ -295,8 +302,8 @@ impl Observed {
                 None => Vec::new(),
             },
             Fact::Port(port) => {
-                if let Some((_, ports)) = &mut self.listing {
-                    ports.insert(port.name.clone());
+                if let Some(listing) = &mut self.listing {
+                    listing.ports.insert(port.name.clone());
                 }
                 self.upsert_port(port).into_iter().collect()
             }
@@ -393,7 +400,7 @@ impl Observed {
 
     fn complete(&mut self, cur_cfg: i64) -> Vec<Seen> {
         let mut seen = Vec::new();
-        if let Some((bridges, ports)) = self.listing.take() {
+        if let Some(Listing { bridges, ports }) = self.listing.take() {
             let gone: Vec<_> = self
                 .ports
                 .keys()

@@ -98,6 +98,9 @@ const FIRST_RETRY_MS: u64 = 250;
 /// … up to here.
 const LAST_RETRY_MS: u64 = 30_000;
 
+/// Keys with what should stand under them; `None` removes.
+pub type Writes<K, V> = Vec<(K, Option<V>)>;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Ledger<K, V> {
@@ -108,7 +111,7 @@ pub struct Ledger<K, V> {
     withheld: Vec<K>,
     retries: BTreeMap<(u64, u64), K>,
     next_retry: u64,
-    in_flight: Option<(u64, Vec<(K, Option<V>)>)>,
+    in_flight: Option<(u64, Writes<K, V>)>,
     max_batch: usize,
     limit: usize,
     online: bool,

@@ -5,6 +5,8 @@
 //! knows what stands and so what to write. A cell that cannot be rendered yet says what it waits for and is dirty
 //! again when that moves. An audit renders everything with the same function and must find no difference.
 
+mod audit;
+mod batches;
 pub mod cell;
 pub mod config;
 pub mod explain;
@@ -30,7 +32,7 @@ use crate::ops::flow::{FlowBody, FlowKey, cookie};
 use crate::ops::link::LinkState;
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
-use crate::ops::{Batch, ExecEvent, FlowItem, Items, Outcome, Target};
+use crate::ops::{Batch, ExecEvent, Outcome, Target};
 use cell::{CellId, CellState, Facet, Need};
 use config::PlanConfig;
 use ledger::{Learns, Ledger};
@@ -39,8 +41,6 @@ use vlans::LocalVlans;
 
 /// Most flows in one batch: one barrier each.
 const FLOW_BATCH: usize = 4096;
-/// How long the integration bridge's flows wait for the physical bridges' after a restart of the switch.
-const PHYSICAL_FIRST_MS: u64 = 1000;
 /// Most rows in one transaction.
 const ROW_BATCH: usize = 4096;
 /// Most devices in one batch.
@@ -87,7 +87,7 @@ pub struct Stats {
 /// What a cell asked for, by key.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum ItemKey {
-    Flow(Arc<str>, FlowKey),
+    Flow(Arc<str>, Box<FlowKey>),
     Row(RowKey),
     Link(Arc<str>),
     Report(PortId),
@@ -361,12 +361,6 @@ impl Planner {
         }
     }
 
-    /// `true` while what vifd wants of the bridge's own row is not applied. `ovs-vswitchd` flushes the flows of a bridge
-    /// whose `fail_mode` changes, so none are sent before.
-    fn bridge_row_open(&self, bridge: &Arc<str>) -> bool {
-        self.applying.contains_key(bridge) || !self.rows.is_settled(&RowKey::Bridge(bridge.clone()))
-    }
-
     /// The tags of the row batch under way count as wired when `ovs-vswitchd` reaches this `next_cfg`.
     fn await_applied(&mut self, cfg: i64) {
         if self.observed.cur_cfg() >= cfg {
@@ -405,33 +399,6 @@ impl Planner {
             self.settle_in();
         }
         (self.take_batches(now), more)
-    }
-
-    /// When [`Planner::step`] has something to retry, on the caller's monotonic clock in ms.
-    pub fn next_deadline(&self) -> Option<u64> {
-        let flows = self
-            .flows
-            .iter()
-            .filter(|(bridge, ledger)| ledger.is_online() && !self.bridge_row_open(bridge))
-            .filter_map(|(_, ledger)| ledger.next_retry());
-        let others = [
-            self.rows
-                .is_online()
-                .then(|| self.rows.next_retry())
-                .flatten(),
-            self.links
-                .is_online()
-                .then(|| self.links.next_retry())
-                .flatten(),
-            self.reports
-                .is_online()
-                .then(|| self.reports.next_retry())
-                .flatten(),
-        ];
-        flows
-            .chain(others.into_iter().flatten())
-            .chain(self.int_flows_wait())
-            .min()
     }
 
     /// After the first complete snapshot and one full pass, what nobody asked for may go.
@@ -641,162 +608,11 @@ impl Planner {
             ItemKey::Report(port) => self.reports.forget(port, cell),
         }
     }
-
-    /// Until when the integration bridge's flows have to wait. A physical bridge that restarted floods what it is
-    /// given, local VLANs and all, until its drop stands again; so that goes first. It has a moment for it: a bridge
-    /// that does not answer must not stop the whole host.
-    fn int_flows_wait(&self) -> Option<u64> {
-        let until = self.int_flows_since? + PHYSICAL_FIRST_MS;
-        let open = self.config.bridge_mappings.iter().any(|(physnet, bridge)| {
-            let base = CellId::new(cell::Key::Physnet(physnet.clone()), Facet::PhysBase);
-            self.observed.port(&self.config.phy_port(bridge)).is_some()
-                && self.standing(&base) != Standing::Is(CellState::Settled)
-        });
-        open.then_some(until)
-    }
-
-    fn take_batches(&mut self, now: Now) -> Vec<Batch> {
-        let mut batches = Vec::new();
-        let int_waits = self
-            .int_flows_wait()
-            .is_some_and(|until| now.mono_ms < until);
-        if !int_waits {
-            self.int_flows_since = None;
-        }
-        let int_bridge = self.config.integration_bridge.clone();
-        let open: Vec<Arc<str>> = self
-            .flows
-            .keys()
-            .filter(|bridge| self.bridge_row_open(bridge))
-            .cloned()
-            .collect();
-        let tunnel_bridge = self.config.tunnel_bridge.clone();
-        for (bridge, ledger) in &mut self.flows {
-            if int_waits && *bridge == int_bridge || open.contains(bridge) {
-                continue;
-            }
-            let id = self.next_batch;
-            if let Some(items) = ledger.take(id, now.mono_ms) {
-                self.next_batch += 1;
-                self.stats.flow_batches += 1;
-                self.stats.flows += items.len() as u64;
-                let is_tunnel = *bridge == tunnel_bridge;
-                let items = items
-                    .into_iter()
-                    .map(|(key, body)| {
-                        let gone = is_tunnel && body.is_none();
-                        FlowItem {
-                            learned: gone.then(|| flows::learned_through(&key)).flatten(),
-                            key,
-                            body,
-                        }
-                    })
-                    .collect();
-                batches.push(Batch {
-                    target: Target::Flows(bridge.clone()),
-                    id,
-                    items: Items::Flows(items),
-                });
-            }
-        }
-        let id = self.next_batch;
-        if let Some(items) = self.rows.take(id, now.mono_ms) {
-            self.next_batch += 1;
-            self.stats.row_batches += 1;
-            self.stats.rows += items.len() as u64;
-            batches.push(Batch {
-                target: Target::Rows,
-                id,
-                items: Items::Rows(items),
-            });
-        }
-        let id = self.next_batch;
-        if let Some(items) = self.links.take(id, now.mono_ms) {
-            self.next_batch += 1;
-            self.stats.link_batches += 1;
-            let items = items
-                .into_iter()
-                .filter_map(|(name, state)| Some((name, state?)))
-                .collect();
-            batches.push(Batch {
-                target: Target::Links,
-                id,
-                items: Items::Links(items),
-            });
-        }
-        let id = self.next_batch;
-        if let Some(items) = self.reports.take(id, now.mono_ms) {
-            self.next_batch += 1;
-            self.stats.report_batches += 1;
-            self.stats.reports += items.len() as u64;
-            let items = items.into_iter().filter_map(|(_, report)| report).collect();
-            batches.push(Batch {
-                target: Target::Reports,
-                id,
-                items: Items::Reports(items),
-            });
-        }
-        batches
-    }
-
-    /// Renders every cell there could be and returns those whose items are not what the ledgers want. They are dirty
-    /// afterwards. Cells that are dirty already are left out.
-    pub fn audit(&mut self) -> Vec<CellId> {
-        let mut different = Vec::new();
-        if !self.started {
-            return different;
-        }
-        for id in self.every_cell() {
-            if self.is_dirty.contains(&id) {
-                continue;
-            }
-            let (rendered, _) = self.render(&id);
-            let Some(mut items) = rendered.items else {
-                continue;
-            };
-            // What another cell holds cannot be had; the cell says so itself.
-            items.retain(|item| self.owner(&key_of(item)).is_none_or(|owner| *owner == id));
-            if !self.asks_for(&id, &items) {
-                different.push(id);
-            }
-        }
-        self.stats.audit_differences += different.len() as u64;
-        for id in &different {
-            self.mark(id.clone());
-        }
-        different
-    }
-
-    fn owner(&self, key: &ItemKey) -> Option<&CellId> {
-        match key {
-            ItemKey::Flow(bridge, key) => {
-                self.flows.get(bridge).and_then(|ledger| ledger.owner(key))
-            }
-            ItemKey::Row(key) => self.rows.owner(key),
-            ItemKey::Link(name) => self.links.owner(name),
-            ItemKey::Report(port) => self.reports.owner(port),
-        }
-    }
-
-    fn asks_for(&self, id: &CellId, items: &[Item]) -> bool {
-        let keys = self.cells.get(id).map_or(&[][..], |cell| &cell.keys);
-        keys.len() == items.len()
-            && items.iter().all(|item| match item {
-                Item::Flow(bridge, flow) => self
-                    .flows
-                    .get(bridge)
-                    .and_then(|ledger| ledger.want(&flow.key))
-                    .is_some_and(|body| body.actions == flow.actions),
-                Item::Row(key, row) => self.rows.want(key) == Some(row),
-                Item::Link(name, state) => self.links.want(name) == Some(state),
-                Item::Report(report) => self.reports.want(&report.port) == Some(report),
-            })
-    }
 }
 
 fn key_of(item: &Item) -> ItemKey {
     match item {
-        Item::Flow(bridge, flow) => ItemKey::Flow(bridge.clone(), flow.key.clone()),
+        Item::Flow(bridge, flow) => ItemKey::Flow(bridge.clone(), Box::new(flow.key.clone())),
         Item::Row(key, _) => ItemKey::Row(key.clone()),
         Item::Link(name, _) => ItemKey::Link(name.clone()),
         Item::Report(report) => ItemKey::Report(report.port),

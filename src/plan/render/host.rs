@@ -70,7 +70,7 @@ pub fn int_base(view: &View<'_>) -> Rendered {
         Flow::new(int::MAC_SPOOF, 0).drop(),
         Flow::new(int::TRANSIENT, 1).actions([act::normal()]),
     ];
-    Rendered::ready(flows.map(|flow| Item::Flow(bridge.clone(), flow)).into())
+    Rendered::ready(flows.map(|flow| Item::flow(bridge, flow)).into())
 }
 
 /// What comes from the tunnel bridge carries its local VLAN already.
@@ -85,7 +85,7 @@ pub fn int_patch(view: &View<'_>) -> Rendered {
             let flow = Flow::new(int::LOCAL_SWITCHING, 1)
                 .in_port(patch)
                 .actions([act::resubmit(int::TRANSIENT)]);
-            Rendered::ready(vec![Item::Flow(config.integration_bridge.clone(), flow)])
+            Rendered::ready(vec![Item::flow(&config.integration_bridge, flow)])
         }
     }
 }
@@ -119,7 +119,7 @@ pub fn tun_base(view: &View<'_>) -> Rendered {
     ];
     Rendered::ready(
         flows
-            .map(|flow| Item::Flow(config.tunnel_bridge.clone(), flow))
+            .map(|flow| Item::flow(&config.tunnel_bridge, flow))
             .into(),
     )
 }

@@ -25,13 +25,19 @@ use crate::ops::row::{Row, RowKey};
 #[derive(Clone, PartialEq, Debug)]
 pub enum Item {
     /// A flow of a bridge.
-    Flow(Arc<str>, Flow),
+    Flow(Arc<str>, Box<Flow>),
     /// A row.
     Row(RowKey, Row),
     /// A device.
     Link(Arc<str>, LinkState),
     /// A report.
     Report(PortReport),
+}
+
+impl Item {
+    fn flow(bridge: &Arc<str>, flow: Flow) -> Item {
+        Item::Flow(bridge.clone(), Box::new(flow))
+    }
 }
 
 /// What a cell comes to.

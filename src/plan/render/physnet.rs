@@ -67,7 +67,7 @@ pub fn base(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
                 Flow::new(0, 0).actions([act::normal()]),
                 Flow::new(0, 2).in_port(phy).drop(),
             ];
-            Rendered::ready(flows.map(|flow| Item::Flow(bridge.clone(), flow)).into())
+            Rendered::ready(flows.map(|flow| Item::flow(bridge, flow)).into())
         }
     }
 }

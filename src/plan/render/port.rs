@@ -127,7 +127,7 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
     Rendered::ready(
         flows
             .into_iter()
-            .map(|flow| Item::Flow(bridge.clone(), flow))
+            .map(|flow| Item::flow(bridge, flow))
             .collect(),
     )
 }
@@ -339,7 +339,7 @@ pub fn pass(view: &View<'_>, name: &Arc<str>) -> Rendered {
             let flow = Flow::new(int::LOCAL_SWITCHING, 1)
                 .in_port(port)
                 .actions([act::resubmit(int::TRANSIENT)]);
-            Rendered::ready(vec![Item::Flow(bridge.clone(), flow)])
+            Rendered::ready(vec![Item::flow(bridge, flow)])
         }
     }
 }

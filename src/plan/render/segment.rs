@@ -44,7 +44,7 @@ pub fn int(view: &View<'_>, key: SegKey) -> Rendered {
         act::set_vlan(vlan.number()),
         act::resubmit(tables::int::TRANSIENT),
     ]);
-    Rendered::ready(vec![Item::Flow(int_bridge.clone(), flow)])
+    Rendered::ready(vec![Item::flow(int_bridge, flow)])
 }
 
 /// Physical bridge: the local VLAN becomes the wire's tag, or none.
@@ -73,7 +73,7 @@ pub fn phys(view: &View<'_>, key: SegKey) -> Rendered {
         .in_port(port)
         .vlan(vlan.number())
         .actions([tag, act::normal()]);
-    let rendered = vec![Item::Flow(bridge.clone(), flow)];
+    let rendered = vec![Item::flow(bridge, flow)];
     match view.stands(Key::Physnet(physnet.clone()), Facet::PhysBase) {
         Ok(()) => Rendered::ready(rendered),
         Err(need) => Rendered::degraded(rendered, need),
@@ -94,7 +94,7 @@ pub fn tun(view: &View<'_>, key: SegKey) -> Rendered {
             act::set_vlan(vlan.number()),
             act::resubmit(tables::tun::LEARN),
         ]);
-    let rendered = vec![Item::Flow(view.config.tunnel_bridge.clone(), flow)];
+    let rendered = vec![Item::flow(&view.config.tunnel_bridge, flow)];
     match view
         .stands(Key::Host, Facet::TunBase)
         .and_then(|()| view.stands(Key::Host, Facet::IntPatch))
@@ -133,7 +133,7 @@ pub fn flood(view: &View<'_>, key: SegKey) -> Rendered {
         .vlan(vlan.number())
         .actions(actions);
     Rendered {
-        items: Some(vec![Item::Flow(bridge.clone(), flow)]),
+        items: Some(vec![Item::flow(bridge, flow)]),
         need,
     }
 }

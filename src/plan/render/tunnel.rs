@@ -90,7 +90,7 @@ pub fn inbound(view: &View<'_>, endpoint: &Endpoint) -> Rendered {
             let flow = Flow::new(tables::tun::CLASSIFIER, 1)
                 .in_port(port)
                 .actions([act::resubmit(tables::tun::of(endpoint.kind))]);
-            Rendered::ready(vec![Item::Flow(bridge.clone(), flow)])
+            Rendered::ready(vec![Item::flow(bridge, flow)])
         }
     }
 }

@@ -1,0 +1,145 @@
+//! What goes out, and what has to wait: one batch per executor at a time.
+
+use std::sync::Arc;
+
+use super::cell::{self, CellId, CellState, Facet};
+
+use super::render::Standing;
+use super::{Now, Planner, flows};
+use crate::ops::row::RowKey;
+use crate::ops::{Batch, FlowItem, Items, Target};
+
+/// How long the integration bridge's flows wait for the physical bridges' after a restart of the switch.
+const PHYSICAL_FIRST_MS: u64 = 1000;
+
+impl Planner {
+    /// When [`Planner::step`] has something to retry, on the caller's monotonic clock in ms.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let flows = self
+            .flows
+            .iter()
+            .filter(|(bridge, ledger)| ledger.is_online() && !self.bridge_row_open(bridge))
+            .filter_map(|(_, ledger)| ledger.next_retry());
+        let others = [
+            self.rows
+                .is_online()
+                .then(|| self.rows.next_retry())
+                .flatten(),
+            self.links
+                .is_online()
+                .then(|| self.links.next_retry())
+                .flatten(),
+            self.reports
+                .is_online()
+                .then(|| self.reports.next_retry())
+                .flatten(),
+        ];
+        flows
+            .chain(others.into_iter().flatten())
+            .chain(self.int_flows_wait())
+            .min()
+    }
+
+    /// `true` while what vifd wants of the bridge's own row is not applied. `ovs-vswitchd` flushes the flows of a bridge
+    /// whose `fail_mode` changes, so none are sent before.
+    fn bridge_row_open(&self, bridge: &Arc<str>) -> bool {
+        self.applying.contains_key(bridge) || !self.rows.is_settled(&RowKey::Bridge(bridge.clone()))
+    }
+
+    /// Until when the integration bridge's flows have to wait. A physical bridge that restarted floods what it is
+    /// given, local VLANs and all, until its drop stands again; so that goes first. It has a moment for it: a bridge
+    /// that does not answer must not stop the whole host.
+    fn int_flows_wait(&self) -> Option<u64> {
+        let until = self.int_flows_since? + PHYSICAL_FIRST_MS;
+        let open = self.config.bridge_mappings.iter().any(|(physnet, bridge)| {
+            let base = CellId::new(cell::Key::Physnet(physnet.clone()), Facet::PhysBase);
+            self.observed.port(&self.config.phy_port(bridge)).is_some()
+                && self.standing(&base) != Standing::Is(CellState::Settled)
+        });
+        open.then_some(until)
+    }
+
+    pub(super) fn take_batches(&mut self, now: Now) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        let int_waits = self
+            .int_flows_wait()
+            .is_some_and(|until| now.mono_ms < until);
+        if !int_waits {
+            self.int_flows_since = None;
+        }
+        let int_bridge = self.config.integration_bridge.clone();
+        let open: Vec<Arc<str>> = self
+            .flows
+            .keys()
+            .filter(|bridge| self.bridge_row_open(bridge))
+            .cloned()
+            .collect();
+        let tunnel_bridge = self.config.tunnel_bridge.clone();
+        for (bridge, ledger) in &mut self.flows {
+            if int_waits && *bridge == int_bridge || open.contains(bridge) {
+                continue;
+            }
+            let id = self.next_batch;
+            if let Some(items) = ledger.take(id, now.mono_ms) {
+                self.next_batch += 1;
+                self.stats.flow_batches += 1;
+                self.stats.flows += items.len() as u64;
+                let is_tunnel = *bridge == tunnel_bridge;
+                let items = items
+                    .into_iter()
+                    .map(|(key, body)| {
+                        let gone = is_tunnel && body.is_none();
+                        FlowItem {
+                            learned: gone.then(|| flows::learned_through(&key)).flatten(),
+                            key,
+                            body,
+                        }
+                    })
+                    .collect();
+                batches.push(Batch {
+                    target: Target::Flows(bridge.clone()),
+                    id,
+                    items: Items::Flows(items),
+                });
+            }
+        }
+        let id = self.next_batch;
+        if let Some(items) = self.rows.take(id, now.mono_ms) {
+            self.next_batch += 1;
+            self.stats.row_batches += 1;
+            self.stats.rows += items.len() as u64;
+            batches.push(Batch {
+                target: Target::Rows,
+                id,
+                items: Items::Rows(items),
+            });
+        }
+        let id = self.next_batch;
+        if let Some(items) = self.links.take(id, now.mono_ms) {
+            self.next_batch += 1;
+            self.stats.link_batches += 1;
+            let items = items
+                .into_iter()
+                .filter_map(|(name, state)| Some((name, state?)))
+                .collect();
+            batches.push(Batch {
+                target: Target::Links,
+                id,
+                items: Items::Links(items),
+            });
+        }
+        let id = self.next_batch;
+        if let Some(items) = self.reports.take(id, now.mono_ms) {
+            self.next_batch += 1;
+            self.stats.report_batches += 1;
+            self.stats.reports += items.len() as u64;
+            let items = items.into_iter().filter_map(|(_, report)| report).collect();
+            batches.push(Batch {
+                target: Target::Reports,
+                id,
+                items: Items::Reports(items),
+            });
+        }
+        batches
+    }
+}
