@@ -1,6 +1,6 @@
 //! Registers, verdicts and data (`enum nft_registers`, `nft_verdicts`, `nft_data_attributes`).
 //!
-//! Held by `tests/roundtrip.rs` and `tests/kernel_expressions.rs`.
+//! Held by `tests/codec/roundtrip.rs` and `tests/kernel/expressions.rs`.
 
 use crate::attr::{Schema, Value, attributes, registry};
 use crate::error::{DecodeError, Fault};

@@ -1,7 +1,7 @@
 //! The one decode error of this crate.
 //!
 //! Owns what can be wrong with received bytes. Knows nothing of the kernel's own error replies
-//! (those are [`crate::wire::Ack`]). Held by `tests/sweep.rs`.
+//! (those are [`crate::wire::Ack`]). Held by `tests/codec/sweep.rs`.
 
 use core::fmt;
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the folding of the multicast group [`crate::message::GROUP_NFTABLES`]. An overrun is a
 //! normal event, [`Event::Lost`]: take a new picture. Knows no sockets. Held by
-//! `tests/kernel_batch.rs`.
+//! `tests/kernel/batch.rs`.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! nf_tables messages: netlink header, `struct nfgenmsg`, one object.
 //!
 //! Owns the table of operations (`enum nf_tables_msg_types`) and families. Knows neither batches
-//! nor sockets. Held by `tests/sweep.rs` and the fuzz target `nft_message`.
+//! nor sockets. Held by `tests/codec/sweep.rs` and the fuzz target `nft_message`.
 
 use crate::attr::{Schema, Value, registry};
 use crate::chain::Chain;

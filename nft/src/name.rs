@@ -1,7 +1,7 @@
 //! Names and byte strings.
 //!
 //! [`Name`] is a kernel string without its final NUL: table, chain, set, device. [`Bytes`] is an
-//! uninterpreted payload such as a key or a comparison value. Held by `tests/roundtrip.rs`.
+//! uninterpreted payload such as a key or a comparison value. Held by `tests/codec/roundtrip.rs`.
 
 use core::borrow::Borrow;
 use core::fmt;

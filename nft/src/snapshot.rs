@@ -2,7 +2,7 @@
 //! generations.
 //!
 //! Owns the order of the dumps and the repetition when the generation moved. A state machine over
-//! [`crate::conn`]; knows no sockets. Held by `tests/kernel_batch.rs`.
+//! [`crate::conn`]; knows no sockets. Held by `tests/kernel/batch.rs`.
 
 use crate::conn::{Dump, DumpError, Outcome, Request};
 use crate::element::Elements;

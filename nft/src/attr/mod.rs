@@ -3,7 +3,7 @@
 //! Owns the traits [`Value`] (one payload) and [`Field`] (one attribute of a nest), the macros that
 //! turn an annotated table into a struct, and the names used to explain the kernel's error
 //! offsets ([`Schema`]). Knows no particular nf_tables object. Sources: `linux/nf_tables.h`
-//! (integers are big-endian there). Held by `tests/sweep.rs` and `tests/roundtrip.rs`.
+//! (integers are big-endian there). Held by `tests/codec/sweep.rs` and `tests/codec/roundtrip.rs`.
 
 mod integers;
 mod list;

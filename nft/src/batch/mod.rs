@@ -2,7 +2,7 @@
 //!
 //! Owns the encoding of batches, the ids of anonymous sets, the splitting of element lists at the
 //! 64 KiB limit of an attribute, and the attribution of errors ([`report`]). Knows no sockets.
-//! Held by `tests/kernel_batch.rs`.
+//! Held by `tests/kernel/batch.rs`.
 
 mod encoded;
 mod report;

@@ -4,7 +4,7 @@
 //! Owns sequence numbers, what is in flight, when a dump must be repeated and when results are
 //! lost. One request is in flight at a time: the kernel answers a batch before `sendmsg` returns.
 //! Knows neither sockets nor clocks; time is a [`Duration`] since any fixed moment. Held by
-//! `conn/tests.rs` (a scripted kernel) and `tests/kernel_batch.rs` (a real one).
+//! `conn/tests.rs` (a scripted kernel) and `tests/kernel/batch.rs` (a real one).
 
 mod dump;
 

@@ -1,7 +1,7 @@
 //! Makers of common expressions and rule fragments.
 //!
 //! Each function says which instructions it yields; the lists are those of
-//! `nft --debug=netlink`, which `tests/bytecode.rs` checks.
+//! `nft --debug=netlink`, which `tests/kernel/expressions.rs` checks.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 

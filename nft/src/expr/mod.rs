@@ -3,8 +3,8 @@
 //! Owns the type of every expression and the table of their names. Each submodule holds one group:
 //! [`load`] fills registers, [`compare`] tests them, [`transform`] changes them, [`sets`] looks
 //! them up, [`state`] counts and limits, [`target`] acts, [`compat`] keeps iptables extensions,
-//! [`build`] makes common fragments. Knows no messages. Held by `tests/kernel_expressions.rs` (each
-//! one written to a kernel and read back) and `tests/bytecode.rs` (same code as `nft`).
+//! [`build`] makes common fragments. Knows no messages. Held by `tests/kernel/expressions.rs` (each
+//! one written to a kernel and read back) and `tests/kernel/expressions.rs` (same code as `nft`).
 
 pub mod build;
 pub mod compare;

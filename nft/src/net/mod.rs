@@ -2,7 +2,7 @@
 //!
 //! [`Channel`] is one netlink socket, [`Client`] drives [`crate::conn`] over it and blocks,
 //! [`AsyncClient`] does the same under tokio, [`Events`] follows a multicast group. A socket stays
-//! in the network namespace of the thread that opened it. Held by `tests/kernel_*.rs`.
+//! in the network namespace of the thread that opened it. Held by `tests/kernel`.
 
 mod asynchronous;
 mod blocking;

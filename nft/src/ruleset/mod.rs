@@ -2,7 +2,7 @@
 //!
 //! Owns the assembly of dumped messages, in which anonymous sets move into their rules, and the
 //! whole-table operations. [`saved`] is the text form, [`diff`](crate::diff) compares. Knows no
-//! sockets. Held by `tests/kernel_ruleset.rs`.
+//! sockets. Held by `tests/kernel/ruleset.rs`.
 
 mod saved;
 

@@ -3,7 +3,7 @@
 //! One grammar for all types: records `{name=value name=value}`, lists `[a b]`, byte strings
 //! `0x0a000001`, names `"text"`, numbers decimal, registries by their name or number, attributes
 //! without a name `#37=0x00`. Owns the grammar and the cursor. Knows no object; the record and
-//! registry macros generate the rest. Held by `tests/roundtrip.rs` and the fuzz target `nft_saved`.
+//! registry macros generate the rest. Held by `tests/codec/roundtrip.rs` and the fuzz target `nft_saved`.
 
 mod cursor;
 

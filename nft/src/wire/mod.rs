@@ -2,7 +2,7 @@
 //!
 //! Owns the byte layout of `linux/netlink.h` (host-endian headers, 4-byte alignment). Knows
 //! nothing of nf_tables. Sources: `linux/netlink.h`, `net/netlink.h` alignment macros.
-//! Held by the unit tests here and by `tests/sweep.rs`.
+//! Held by the unit tests here and by `tests/codec/sweep.rs`.
 
 mod ack;
 mod header;

@@ -16,6 +16,7 @@ use nft::set::{DataType, Set, SetFlags};
 use nft::snapshot::Scope;
 use nft::table::Table;
 use nft::userdata::UserData;
+use nft::wrapped::{ChainRef, Chains, Rank};
 
 use crate::namespace::{isolated, nft, tool};
 
@@ -466,5 +467,64 @@ fn snapshot_under_churn_is_consistent() {
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(thread.join().unwrap() > 0);
+    });
+}
+
+#[test]
+fn wrapped_chains_converge_and_spare_foreign_ones() {
+    isolated(|| {
+        let mut client = Client::open().unwrap();
+        nft(
+            "table inet t { chain foreign { counter; }; }\ntable inet other { chain agent-x { }; }",
+        );
+        let mut chains = Chains::new(INET, Table::new("mine"), "agent");
+        let forward = ChainRef::wrapped("FORWARD");
+        let port = ChainRef::wrapped("i1234");
+        chains.add_base_chain(
+            forward.clone(),
+            Chain::base("", "", hook::FORWARD, 0, Policy::ACCEPT),
+        );
+        chains.add_chain(port.clone());
+        let body = |expressions| Rule {
+            expressions,
+            ..Rule::default()
+        };
+        let jump = |chains: &Chains| body(vec![verdict(Verdict::jump(chains.name_of(&port)))]);
+        chains
+            .add_rule(&port, Rank::Ordinary, body(vec![accept()]))
+            .unwrap();
+        chains
+            .add_rule(&forward, Rank::Ordinary, body(vec![counter()]))
+            .unwrap();
+        chains.add_rule(&forward, Rank::Top, jump(&chains)).unwrap();
+        let mut converge = |chains: &Chains| {
+            let picture = client.snapshot(Scope::Table(INET, "mine".into())).unwrap();
+            let there = picture.ruleset.table(INET, &"mine".into());
+            let changes = diff::table(&chains.render(), there);
+            client
+                .commit(changes.iter().collect(), Some(picture.generation))
+                .unwrap();
+            changes.len()
+        };
+        assert!(converge(&chains) > 0);
+        assert_eq!(converge(&chains), 0);
+        let list = tool(
+            "nft",
+            &["list", "chain", "inet", "mine", "agent-FORWARD"],
+            "",
+        );
+        assert!(
+            list.find("jump agent-i1234").unwrap() < list.find("counter").unwrap(),
+            "{list}"
+        );
+        // The jump, the chain's rules and the chain go together.
+        chains.remove_chain(&port).unwrap();
+        assert_eq!(converge(&chains), 3);
+        let list = tool("nft", &["list", "ruleset"], "");
+        assert!(
+            !list.contains("i1234") && list.contains("chain foreign"),
+            "{list}"
+        );
+        assert!(list.contains("chain agent-x"), "{list}");
     });
 }
