@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::cell::{CellId, CellState, Facet, Key, SegKey};
-use super::render::{Attachment, Standing};
+use super::render::{Attachment, Standing, Times};
 use super::values;
 use super::{Now, Planner};
 use crate::model::desired::Change;
@@ -264,7 +264,7 @@ impl Planner {
 
     pub(super) fn on_seen(&mut self, seen: Seen, now: Now) {
         match seen {
-            Seen::SwitchComplete => self.on_switch_complete(),
+            Seen::SwitchComplete => self.on_switch_complete(now),
             Seen::SwitchLost => self.rows.pause(),
             Seen::Bridge(name) => self.on_bridge(&name),
             Seen::Port { name, old } => self.on_switch_port(&name, old.as_deref(), now),
@@ -291,9 +291,9 @@ impl Planner {
         }
     }
 
-    fn on_switch_complete(&mut self) {
+    fn on_switch_complete(&mut self, now: Now) {
         self.rows.go_online();
-        self.on_applied_floor();
+        self.on_applied_floor(now);
         if self.started {
             return;
         }
@@ -383,6 +383,15 @@ impl Planner {
         self.observe_row(&RowKey::Port(name.clone()));
         self.observe_row(&RowKey::Vif(name.clone()));
         let new = self.observed.port(name).cloned();
+        if let Some(id) = new
+            .as_ref()
+            .filter(|p| p.is_wired())
+            .and_then(|p| p.iface_id)
+            && let Some(times) = self.times.get_mut(&id)
+        {
+            // The answer to the transaction may have been lost; when it comes, it has the better time.
+            times.wired_at.get_or_insert(now.unix_us);
+        }
         if let (Some(old), Some(new)) = (old, &new)
             && !values::differs_for_planning(old, new)
         {
@@ -431,26 +440,30 @@ impl Planner {
         if self.observed.vifs(id, &bridge).next().is_none() {
             self.times.remove(&id);
         } else {
-            self.times
-                .entry(id)
-                .or_default()
-                .seen_at
-                .get_or_insert(now.unix_us);
+            // What was wired before it was first seen was wired no later than that.
+            let wired = self
+                .observed
+                .vif(id, &bridge)
+                .is_some_and(PortFact::is_wired);
+            self.times.entry(id).or_insert(Times {
+                seen_at: Some(now.unix_us),
+                wired_at: wired.then_some(now.unix_us),
+            });
         }
         self.on_port(id);
     }
 
-    fn on_applied_floor(&mut self) {
+    fn on_applied_floor(&mut self, now: Now) {
         // A tag whose confirmation was lost with the connection counts from what the switch says now.
         let cfg = self.observed.cur_cfg();
-        self.pop_applied(cfg, None);
+        self.pop_applied(cfg, now.unix_us);
     }
 
     fn on_applied(&mut self, cfg: i64, now: Now) {
-        self.pop_applied(cfg, Some(now.unix_us));
+        self.pop_applied(cfg, now.unix_us);
     }
 
-    fn pop_applied(&mut self, cfg: i64, at: Option<u64>) {
+    fn pop_applied(&mut self, cfg: i64, at: u64) {
         while let Some((due, name)) = self.to_apply.pop_front() {
             if due > cfg {
                 self.to_apply.push_front((due, name));
@@ -460,12 +473,20 @@ impl Planner {
                 continue;
             }
             self.applying.remove(&name);
+            self.note_wired(&name, at);
             if let Some(id) = self.observed.port(&name).and_then(|p| p.iface_id) {
-                if let Some(times) = self.times.get_mut(&id) {
-                    times.wired_at = at.or(times.wired_at);
-                }
                 self.mark(CellId::new(Key::Port(id), Facet::Report));
             }
+        }
+    }
+
+    /// The switch has confirmed the tag of this VIF at that time.
+    pub(super) fn note_wired(&mut self, name: &str, at: u64) {
+        let Some(fact) = self.observed.port(name).filter(|p| p.is_wired()) else {
+            return;
+        };
+        if let Some(times) = fact.iface_id.and_then(|id| self.times.get_mut(&id)) {
+            times.wired_at = Some(at);
         }
     }
 

@@ -330,7 +330,7 @@ impl Planner {
                     ..
                 } = outcome
                 {
-                    self.await_applied(*cfg);
+                    self.await_applied(*cfg, now);
                 }
                 self.rows.finish(id, outcome, now.mono_ms);
             }
@@ -362,14 +362,17 @@ impl Planner {
     }
 
     /// The tags of the row batch under way count as wired when `ovs-vswitchd` reaches this `next_cfg`.
-    fn await_applied(&mut self, cfg: i64) {
-        if self.observed.cur_cfg() >= cfg {
-            return;
-        }
-        for (key, _) in self.rows.in_flight() {
-            if let RowKey::Vif(name) | RowKey::Bridge(name) = key {
-                self.applying.insert(name.clone(), cfg);
-                self.to_apply.push_back((cfg, name.clone()));
+    fn await_applied(&mut self, cfg: i64, now: Now) {
+        let keys: Vec<RowKey> = self.rows.in_flight().map(|(key, _)| key.clone()).collect();
+        let reached = self.observed.cur_cfg() >= cfg;
+        for key in keys {
+            match key {
+                RowKey::Vif(name) if reached => self.note_wired(&name, now.unix_us),
+                RowKey::Vif(name) | RowKey::Bridge(name) if !reached => {
+                    self.applying.insert(name.clone(), cfg);
+                    self.to_apply.push_back((cfg, name));
+                }
+                _ => {}
             }
         }
     }

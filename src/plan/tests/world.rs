@@ -422,6 +422,12 @@ impl World {
     }
 
     fn report(&mut self, report: &PortReport) {
+        if report.status == PortStatus::Active {
+            assert!(
+                report.seen_at.is_some() && report.seen_at <= report.wired_at,
+                "{report:?}"
+            );
+        }
         self.statuses
             .insert(report.port, (report.status, report.reason.clone()));
     }
