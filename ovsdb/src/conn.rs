@@ -6,8 +6,10 @@
 //! Knows nothing of databases. Time is the distance from any fixed point. Held by
 //! `tests/hostile.rs` and the `ovsdb_conn` fuzz target.
 //!
-//! Memory is bounded: input by [`SplitLimits::message`] plus one read, output by
-//! [`Limits::output`] plus one message, requests by [`Limits::in_flight`].
+//! Memory is bounded. Input: [`SplitLimits::message`] plus one read of text, and while a
+//! message is taken apart up to 35 times its length for its values (a peer that wants to hurt
+//! sends `[[0]],[[0]],..`; an honest snapshot takes about 5 times). Output: [`Limits::output`] and
+//! a quarter, plus one message. Requests: [`Limits::in_flight`].
 
 use crate::error::{DecodeError, JsonError};
 use crate::json::{Json, SplitLimits, Splitter, Str, parse};
@@ -131,6 +133,7 @@ pub struct Conn {
     heard: Duration,
     probing: bool,
     stray_replies: u64,
+    failed: Option<ConnError>,
 }
 
 /// The id of our echo requests; numbers are for the owner's.
@@ -150,16 +153,26 @@ impl Conn {
             heard: now,
             probing: false,
             stray_replies: 0,
+            failed: None,
         }
     }
 
     /// Takes bytes read from the peer. An error is final.
     pub fn receive(&mut self, bytes: &[u8], now: Duration) -> Result<(), ConnError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         if !bytes.is_empty() {
             self.heard = now;
             self.probing = false;
         }
         self.splitter.push(bytes);
+        let result = self.dispatch_all();
+        self.failed = result.err();
+        result
+    }
+
+    fn dispatch_all(&mut self) -> Result<(), ConnError> {
         while let Some(message) = self.splitter.next_message().map_err(ConnError::Json)? {
             let json = parse(message).map_err(ConnError::Json)?;
             // The text of a large snapshot need not be there while its content is worked on.

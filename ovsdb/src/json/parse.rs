@@ -118,11 +118,12 @@ impl<'a> Parser<'a> {
     }
 
     fn array(&mut self) -> Result<Json, JsonError> {
-        let mut elements = Vec::new();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(Json::Array(elements));
+            return Ok(Json::Array(Vec::new()));
         }
+        // Nearly every array of the protocol is a pair.
+        let mut elements = Vec::with_capacity(2);
         loop {
             elements.push(self.value()?);
             self.space();
@@ -139,11 +140,11 @@ impl<'a> Parser<'a> {
     }
 
     fn object(&mut self) -> Result<Json, JsonError> {
-        let mut members = Vec::new();
         if self.peek() == Some(b'}') {
             self.at += 1;
             return Ok(Json::Object(Object::new()));
         }
+        let mut members = Vec::with_capacity(1);
         loop {
             if self.peek() != Some(b'"') {
                 return Err(self.fail_here(JsonErrorKind::ExpectedName));

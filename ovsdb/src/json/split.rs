@@ -18,7 +18,7 @@ pub struct SplitLimits {
 impl Default for SplitLimits {
     fn default() -> Self {
         Self {
-            message: 256 << 20,
+            message: 64 << 20,
             depth: MAX_DEPTH,
         }
     }
