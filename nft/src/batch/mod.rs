@@ -1,7 +1,7 @@
 //! One atomic change: messages between a begin and an end, sent by one `sendmsg`.
 //!
 //! Owns the encoding of batches, the ids of anonymous sets, the splitting of element lists at the
-//! 64 KiB limit of an attribute, and the attribution of errors ([`report`]). Knows no sockets.
+//! 64 KiB limit of an attribute, and the attribution of errors (`report.rs`). Knows no sockets.
 //! Held by `tests/kernel/batch.rs`.
 
 mod encoded;

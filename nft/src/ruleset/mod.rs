@@ -1,7 +1,7 @@
 //! Whole tables as values: what was dumped, or what is wanted.
 //!
 //! Owns the assembly of dumped messages, in which anonymous sets move into their rules, and the
-//! whole-table operations. [`saved`] is the text form, [`diff`](crate::diff) compares. Knows no
+//! whole-table operations. `saved.rs` is the text form, [`diff`](crate::diff) compares. Knows no
 //! sockets. Held by `tests/kernel/ruleset.rs`.
 
 mod saved;
