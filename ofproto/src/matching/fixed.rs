@@ -383,7 +383,7 @@ impl Match {
     /// Returns whether anything was dropped.
     pub fn normalize(&mut self) -> bool {
         let mut changed = false;
-        while let Some(f) = self.iter().map(|f| f.field).find(|f| !self.prereqs_met(*f)) {
+        while let Some(f) = self.missing_prereq() {
             self.put(f, 0, 0);
             changed = true;
         }

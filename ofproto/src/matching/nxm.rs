@@ -10,6 +10,7 @@
 //!
 //! Padding to 8 bytes is the business of the message around it.
 
+use super::prereq::Facts;
 use super::{FieldId, Form, Header, Match, tci};
 use crate::codec::{Reader, Writer};
 use crate::error::{DecodeError, OfpError};
@@ -109,16 +110,17 @@ fn put_entry(w: &mut Writer<'_>, field: FieldId, value: u128, mask: u128, form: 
     }
 }
 
-/// Reads a right-aligned integer of 1 to 16 bytes.
+/// Reads a right-aligned integer of a field's width.
 #[inline]
 fn integer(bytes: &[u8]) -> u128 {
-    if let Some(b) = bytes.first_chunk::<4>().filter(|_| bytes.len() == 4) {
-        return u128::from(u32::from_be_bytes(*b));
+    match *bytes {
+        [a] => a.into(),
+        [a, b] => u16::from_be_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_be_bytes([a, b, c, d]).into(),
+        [a, b, c, d, e, f] => u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into(),
+        [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]).into(),
+        _ => bytes.iter().take(16).fold(0, |v, b| v << 8 | u128::from(*b)),
     }
-    bytes
-        .iter()
-        .take(16)
-        .fold(0, |v, b| v << 8 | u128::from(*b))
 }
 
 impl Match {
@@ -215,16 +217,30 @@ impl Match {
     /// The `OFPBMC_*` error that a switch would send.
     pub fn decode_fields(r: &mut Reader<'_>, options: MatchOptions) -> Result<Match, DecodeError> {
         let mut m = Match::new();
-        while !r.is_empty() {
-            m.decode_entry(r, options)?;
-        }
+        m.decode_into(r, options)?;
         Ok(m)
     }
 
+    /// As [`Match::decode_fields`], into an empty match.
+    #[inline]
+    pub(crate) fn decode_into(
+        &mut self,
+        r: &mut Reader<'_>,
+        options: MatchOptions,
+    ) -> Result<(), DecodeError> {
+        let mut facts = Facts::default();
+        while !r.is_empty() {
+            self.decode_entry(r, options, &mut facts)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
     fn decode_entry(
         &mut self,
         r: &mut Reader<'_>,
         options: MatchOptions,
+        facts: &mut Facts,
     ) -> Result<(), DecodeError> {
         let start = r.offset();
         let fail = |code, what| Err(DecodeError::new(code, what, start));
@@ -243,27 +259,26 @@ impl Match {
             (payload, None)
         };
         let field = match FieldId::from_header(&header) {
-            Some(field) if field != FieldId::COOKIE || options.allow_cookie => {
-                let bytes = usize::from(field.info().bytes);
-                let odd = mask.is_some_and(|m| m.len() != value.len());
-                let variable = field.tun_metadata_index().is_some() && !value.is_empty();
-                let fits = value.len() == bytes || variable && value.len() <= bytes;
-                (fits && !odd).then_some(field)
-            }
-            _ => None,
+            Some(field) if field != FieldId::COOKIE || options.allow_cookie => field,
+            _ if options.lenient => return Ok(()),
+            _ => return fail(OfpError::OFPBMC_BAD_FIELD, "NXM field"),
         };
-        let Some(field) = field else {
+        let info = field.info();
+        let bytes = usize::from(info.bytes);
+        let is_tun = field.tun_metadata_index().is_some();
+        let fits = value.len() == bytes || is_tun && (1..=bytes).contains(&value.len());
+        if !fits || mask.is_some_and(|m| m.len() != value.len()) {
             if options.lenient {
                 return Ok(());
             }
-            return fail(OfpError::OFPBMC_BAD_FIELD, "NXM field");
-        };
-        if field.tun_metadata_index().is_some() {
+            return fail(OfpError::OFPBMC_BAD_FIELD, "NXM length");
+        }
+        if is_tun {
             return self.decode_tun_metadata(field, value, mask, start);
         }
-        let mask = mask.map_or(field.info().full_mask(), integer);
+        let mask = mask.map_or(info.full_mask(), integer);
         let value = integer(value);
-        if !options.lenient && !self.prereqs_met(field) {
+        if !options.lenient && !facts.meet(info.prereq) {
             // A bad mask or value is reported before a missing prerequisite.
             if let Err(e) = Match::new().set(field, value, mask) {
                 return fail(e.code, "NXM value");
@@ -271,11 +286,14 @@ impl Match {
             return fail(OfpError::OFPBMC_BAD_PREREQ, "NXM prerequisite");
         }
         let duplicate = self.compares_any(field);
-        match self.set(field, value, mask) {
-            Ok(()) if duplicate => fail(OfpError::OFPBMC_DUP_FIELD, "NXM field"),
-            Ok(()) => Ok(()),
-            Err(e) => fail(e.code, "NXM value"),
+        if let Err(e) = self.set(field, value, mask) {
+            return fail(e.code, "NXM value");
         }
+        if duplicate {
+            return fail(OfpError::OFPBMC_DUP_FIELD, "NXM field");
+        }
+        facts.note(field, self);
+        Ok(())
     }
 
     fn decode_tun_metadata(

@@ -19,82 +19,148 @@ const CT_TRK: u128 = 0x20;
 const CT_SNAT: u128 = 0x40;
 const CT_DNAT: u128 = 0x80;
 
-impl Match {
-    /// The Ethertype this match pins down, directly or by packet type; 0 when none.
-    #[must_use]
-    pub(crate) fn ether_type(&self) -> u128 {
-        match self.get(FieldId::PACKET_TYPE) {
-            Some((v, _)) if v >> 16 == 1 => v & 0xffff,
-            Some((v, _)) if v != 0 => 0,
-            _ => self.value_or_zero(FieldId::ETH_TYPE),
+/// What a match says about the fields that others depend on, and so which prerequisites it
+/// satisfies: one bit per [`Prereq`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    met: u32,
+    packet_type: u128,
+    eth_type: u128,
+    vlan_tci: u128,
+    frag: u128,
+    proto: u128,
+    icmp_type: u128,
+    icmp_code: u128,
+    ct_state: (u128, u128),
+}
+
+impl Default for Facts {
+    /// Of the empty match: any Ethernet packet.
+    fn default() -> Self {
+        Facts {
+            met: bit(Prereq::None, true) | bit(Prereq::Ethernet, true),
+            packet_type: 0,
+            eth_type: 0,
+            vlan_tci: 0,
+            frag: 0,
+            proto: 0,
+            icmp_type: 0,
+            icmp_code: 0,
+            ct_state: (0, 0),
         }
     }
+}
 
-    fn is_ethernet(&self) -> bool {
-        self.value_or_zero(FieldId::PACKET_TYPE) == 0
+const fn bit(p: Prereq, yes: bool) -> u32 {
+    (yes as u32) << p as u32
+}
+
+impl Facts {
+    /// Whether `prereq` is satisfied.
+    #[inline]
+    pub(super) fn meet(&self, prereq: Prereq) -> bool {
+        self.met & bit(prereq, true) != 0
     }
 
-    fn is_ip_proto(&self, proto: u128) -> bool {
-        matches!(self.ether_type(), IPV4 | IPV6) && self.value_or_zero(FieldId::NW_PROTO) == proto
+    /// Takes note of a criterion on a stored field. Returns whether it can matter.
+    #[inline]
+    fn read(&mut self, field: FieldId, value: u128, mask: u128) -> bool {
+        match field {
+            FieldId::PACKET_TYPE => self.packet_type = value,
+            FieldId::ETH_TYPE => self.eth_type = value,
+            FieldId::VLAN_TCI => self.vlan_tci = value,
+            FieldId::IP_FRAG => self.frag = value,
+            FieldId::NW_PROTO => self.proto = value,
+            FieldId::ICMPV6_TYPE => self.icmp_type = value,
+            FieldId::ICMPV6_CODE => self.icmp_code = value,
+            FieldId::CT_STATE => self.ct_state = (value, mask),
+            _ => return false,
+        }
+        true
     }
 
-    fn is_icmpv6(&self) -> bool {
-        self.ether_type() == IPV6 && self.value_or_zero(FieldId::NW_PROTO) == 58
+    /// Takes note that `field`, stored or alias, was just set in `m`.
+    #[inline]
+    pub(super) fn note(&mut self, field: FieldId, m: &Match) {
+        let stored = match field {
+            FieldId::VLAN_VID | FieldId::VLAN_PCP => FieldId::VLAN_TCI,
+            FieldId::ETH_TYPE | FieldId::NW_PROTO | FieldId::CT_STATE => field,
+            FieldId::PACKET_TYPE | FieldId::VLAN_TCI | FieldId::IP_FRAG => field,
+            FieldId::ICMPV6_TYPE | FieldId::ICMPV6_CODE => field,
+            _ => return,
+        };
+        let (value, mask) = m.get(stored).unwrap_or((0, 0));
+        self.read(stored, value, mask);
+        self.settle();
     }
 
-    fn is_nd(&self) -> bool {
-        self.is_icmpv6()
-            && self.value_or_zero(FieldId::ICMPV6_CODE) == 0
-            && matches!(self.value_or_zero(FieldId::ICMPV6_TYPE), 135 | 136)
+    /// What `m` satisfies.
+    pub(super) fn of(m: &Match) -> Self {
+        let mut facts = Facts::default();
+        let mut matters = false;
+        for f in m {
+            matters |= facts.read(f.field, f.value, f.mask);
+        }
+        if matters {
+            facts.settle();
+        }
+        facts
     }
 
-    fn is_first_fragment(&self) -> bool {
-        self.value_or_zero(FieldId::IP_FRAG) & 2 == 0
+    fn settle(&mut self) {
+        let ethernet = self.packet_type == 0;
+        let kind = match self.packet_type {
+            0 => self.eth_type,
+            t if t >> 16 == 1 => t & 0xffff,
+            _ => 0,
+        };
+        let (v4, v6) = (kind == IPV4, kind == IPV6);
+        // Later fragments have no ports.
+        let l4 = (v4 || v6) && self.frag & 2 == 0;
+        let icmpv6 = v6 && self.proto == 58;
+        let (solicit, advert) = (self.icmp_type == 135, self.icmp_type == 136);
+        let nd = icmpv6 && self.icmp_code == 0;
+        self.met = bit(Prereq::None, true)
+            | bit(Prereq::Ethernet, ethernet)
+            | bit(Prereq::VlanVid, ethernet && self.vlan_tci & tci::CFI != 0)
+            | bit(Prereq::Mpls, matches!(kind, MPLS | MPLS_MCAST))
+            | bit(Prereq::Arp, matches!(kind, ARP | RARP))
+            | bit(Prereq::Nsh, kind == NSH)
+            | bit(Prereq::Ct, is_ct_valid(self.ct_state.0, self.ct_state.1))
+            | bit(Prereq::Ipv4, v4)
+            | bit(Prereq::Ipv6, v6)
+            | bit(Prereq::IpAny, v4 || v6)
+            | bit(Prereq::Tcp, l4 && self.proto == 6)
+            | bit(Prereq::Udp, l4 && self.proto == 17)
+            | bit(Prereq::Sctp, l4 && self.proto == 132)
+            | bit(Prereq::Icmpv4, v4 && self.proto == 1)
+            | bit(Prereq::Icmpv6, icmpv6)
+            | bit(Prereq::Nd, nd && (solicit || advert))
+            | bit(Prereq::NdSolicit, nd && solicit)
+            | bit(Prereq::NdAdvert, nd && advert);
     }
+}
 
-    /// Whether the conntrack entry is known to exist: a state bit that implies it, or tracked and
-    /// explicitly not invalid.
-    fn is_ct_valid(&self) -> bool {
-        let (value, mask) = self.get(FieldId::CT_STATE).unwrap_or((0, 0));
-        value & (CT_NEW | CT_EST | CT_REL | CT_RPL | CT_SNAT | CT_DNAT) != 0
-            || (value & CT_TRK != 0 && mask & CT_INV != 0 && value & CT_INV == 0)
-    }
+/// Whether a conntrack entry is known to exist: a state bit that implies it, or tracked and
+/// explicitly not invalid.
+fn is_ct_valid(value: u128, mask: u128) -> bool {
+    value & (CT_NEW | CT_EST | CT_REL | CT_RPL | CT_SNAT | CT_DNAT) != 0
+        || (value & CT_TRK != 0 && mask & CT_INV != 0 && value & CT_INV == 0)
+}
 
+impl Match {
     /// Whether this match satisfies the prerequisite of `field`, so that the field means
     /// something in its company.
     #[must_use]
     pub fn prereqs_met(&self, field: FieldId) -> bool {
-        let l4 = |proto| self.is_ip_proto(proto) && self.is_first_fragment();
-        match field.info().prereq {
-            Prereq::None => true,
-            Prereq::Ethernet => self.is_ethernet(),
-            Prereq::VlanVid => {
-                self.is_ethernet() && self.value_or_zero(FieldId::VLAN_TCI) & tci::CFI != 0
-            }
-            Prereq::Mpls => matches!(self.ether_type(), MPLS | MPLS_MCAST),
-            Prereq::Ipv4 => self.ether_type() == IPV4,
-            Prereq::Ipv6 => self.ether_type() == IPV6,
-            Prereq::IpAny => matches!(self.ether_type(), IPV4 | IPV6),
-            Prereq::Arp => matches!(self.ether_type(), ARP | RARP),
-            Prereq::Tcp => l4(6),
-            Prereq::Udp => l4(17),
-            Prereq::Sctp => l4(132),
-            Prereq::Icmpv4 => {
-                self.ether_type() == IPV4 && self.value_or_zero(FieldId::NW_PROTO) == 1
-            }
-            Prereq::Icmpv6 => self.is_icmpv6(),
-            Prereq::Nd => self.is_nd(),
-            Prereq::NdSolicit => self.is_nd() && self.value_or_zero(FieldId::ICMPV6_TYPE) == 135,
-            Prereq::NdAdvert => self.is_nd() && self.value_or_zero(FieldId::ICMPV6_TYPE) == 136,
-            Prereq::Nsh => self.ether_type() == NSH,
-            Prereq::Ct => self.is_ct_valid(),
-        }
+        Facts::of(self).meet(field.info().prereq)
     }
 
     /// The first criterion whose prerequisite is missing.
     #[must_use]
     pub fn missing_prereq(&self) -> Option<FieldId> {
-        self.iter().map(|f| f.field).find(|f| !self.prereqs_met(*f))
+        let facts = Facts::of(self);
+        self.iter().map(|f| f.field).find(|f| !facts.meet(f.info().prereq))
     }
 }
 

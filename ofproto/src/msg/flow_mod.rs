@@ -208,7 +208,8 @@ impl FlowMod {
             lenient: false,
             allow_cookie: true,
         };
-        fm.match_ = take_nx_match(r, len, options)?;
+        nx_match_reader(r, len)
+            .and_then(|mut fields| fm.match_.decode_into(&mut fields, options))?;
         (fm.cookie_value, fm.cookie_mask) = take_cookie(&mut fm.match_);
         fm.actions = ActionList::decode(r)?;
         Ok(fm)
@@ -286,12 +287,18 @@ pub(crate) fn take_nx_match(
     len: u16,
     options: MatchOptions,
 ) -> Result<Match, DecodeError> {
+    Match::decode_fields(&mut nx_match_reader(r, len)?, options)
+}
+
+/// The reader over an NXM match of `len` bytes; its padding is skipped.
+#[inline]
+fn nx_match_reader<'a>(r: &mut Reader<'a>, len: u16) -> Result<Reader<'a>, DecodeError> {
     let len = usize::from(len);
     let at = r.offset();
     let bad = |_| DecodeError::new(OfpError::OFPBMC_BAD_LEN, "match length", at);
-    let mut fields = r.sub(len, "match").map_err(bad)?;
+    let fields = r.sub(len, "match").map_err(bad)?;
     r.skip(padding8(len), "match padding").map_err(bad)?;
-    Match::decode_fields(&mut fields, options)
+    Ok(fields)
 }
 
 /// Takes the cookie criterion out of a match.

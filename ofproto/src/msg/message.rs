@@ -6,6 +6,7 @@ use super::{
     PortStatus, QueueConfig, Role, StatsReply, StatsRequest, SwitchConfig, SwitchFeatures,
     TlvTableMod, TlvTableReply, decode_list,
 };
+use crate::action::ActionList;
 use crate::codec::{Codec, Reader, Writer};
 use crate::error::{DecodeError, EncodeError, OfpError};
 use crate::header::{HEADER_LEN, MsgType, NX_VENDOR, OfHeader, Version};
@@ -357,10 +358,35 @@ impl Message {
         Ok((header, message))
     }
 
+    /// Checks what decoding leaves open, as the switch does that receives the message: that it is
+    /// known, and that the actions in it are known, fit each other and fit the match.
+    ///
+    /// # Errors
+    /// The error a switch would send.
+    pub fn check(&self) -> Result<(), OfpError> {
+        let plain = |list: &ActionList| {
+            list.refuse_unknown()?;
+            list.check_no_instructions()?;
+            list.verify()
+        };
+        match self {
+            Message::FlowMod(f) => f.check(),
+            Message::PacketOut(p) => plain(&p.actions),
+            Message::GroupMod(g) => g.buckets.iter().try_for_each(|b| plain(&b.actions)),
+            Message::StatsRequest { body: StatsRequest::Unknown(u), .. }
+            | Message::StatsReply { body: StatsReply::Unknown(u), .. } => Err(u.error()),
+            Message::Unknown(u) => Err(u.error()),
+            _ => Ok(()),
+        }
+    }
+
     #[inline]
     fn decode_body(header: OfHeader, r: &mut Reader<'_>) -> Result<Message, DecodeError> {
         if header.version != Version::OF10 {
             return Ok(unknown(header, r));
+        }
+        if matches!(header.msg_type, MsgType::FLOW_MOD | MsgType::QUEUE_GET_CONFIG_REPLY) {
+            multiple_of_8(header)?;
         }
         Ok(match header.msg_type {
             MsgType::VENDOR => return decode_vendor(header, r),
@@ -406,6 +432,15 @@ impl Message {
     }
 }
 
+/// Messages that end in a list of 8-byte units have a length that is a multiple of 8.
+#[inline]
+fn multiple_of_8(header: OfHeader) -> Result<(), DecodeError> {
+    if header.length.is_multiple_of(8) {
+        return Ok(());
+    }
+    Err(DecodeError::new(OfpError::OFPBRC_BAD_LEN, "message length", 2))
+}
+
 fn unknown(header: OfHeader, r: &mut Reader<'_>) -> Message {
     let OfHeader {
         version, msg_type, ..
@@ -425,6 +460,9 @@ fn decode_vendor(header: OfHeader, r: &mut Reader<'_>) -> Result<Message, Decode
         return Ok(unknown(header, r));
     }
     let subtype = body.u32("vendor subtype")?;
+    if matches!(subtype, 13 | 14 | 27 | 28 | 30..=32 | 132) {
+        multiple_of_8(header)?;
+    }
     let message = match subtype {
         13 => Message::FlowMod(FlowMod::decode_nx(&mut body)?),
         10 | 11 => {
