@@ -317,7 +317,8 @@ impl Match {
     /// Keeps "is an Ethernet packet" exactly when no other criterion implies it.
     #[inline]
     fn settle_packet_type(&mut self, field: FieldId, mask: u128) {
-        if field.info().prereq != Prereq::None && mask != 0 {
+        let needs_ethernet = field.info().prereq != Prereq::None;
+        if needs_ethernet && mask != 0 {
             if self
                 .fields
                 .first()
@@ -325,7 +326,7 @@ impl Match {
             {
                 self.fields.remove(0);
             }
-        } else if mask == 0 && field.info().prereq != Prereq::None {
+        } else if needs_ethernet {
             if !self.implies_ethernet() && self.get(FieldId::PACKET_TYPE).is_none() {
                 self.put(FieldId::PACKET_TYPE, 0, 0xffff_ffff);
             }

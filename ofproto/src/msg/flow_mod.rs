@@ -215,25 +215,25 @@ impl FlowMod {
         Ok(fm)
     }
 
+    #[inline]
     fn decode_common(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
-        self.cookie = r.u64("cookie")?;
-        let at = r.offset();
-        let [table, command] = r.array("command")?;
+        let at = r.offset().saturating_add(8);
+        let [
+            c0, c1, c2, c3, c4, c5, c6, c7, table, command, i0, i1, h0, h1, p0, p1, //
+            b0, b1, b2, b3, o0, o1, f0, f1,
+        ] = r.array("flow mod")?;
+        self.cookie = u64::from_be_bytes([c0, c1, c2, c3, c4, c5, c6, c7]);
         self.table = table;
         self.command = FlowModCommand(command);
-        if self.command.name().is_none() {
-            return Err(DecodeError::new(
-                OfpError::OFPFMFC_BAD_COMMAND,
-                "flow mod command",
-                at,
-            ));
+        if command > FlowModCommand::DELETE_STRICT.0 {
+            return Err(DecodeError::new(OfpError::OFPFMFC_BAD_COMMAND, "flow mod command", at));
         }
-        self.idle_timeout = r.u16("idle timeout")?;
-        self.hard_timeout = r.u16("hard timeout")?;
-        self.priority = r.u16("priority")?;
-        self.buffer_id = r.u32("buffer id")?;
-        self.out_port = Port(r.u16("out port")?);
-        self.flags = r.u16("flags")?;
+        self.idle_timeout = u16::from_be_bytes([i0, i1]);
+        self.hard_timeout = u16::from_be_bytes([h0, h1]);
+        self.priority = u16::from_be_bytes([p0, p1]);
+        self.buffer_id = u32::from_be_bytes([b0, b1, b2, b3]);
+        self.out_port = Port(u16::from_be_bytes([o0, o1]));
+        self.flags = u16::from_be_bytes([f0, f1]);
         Ok(())
     }
 
@@ -302,10 +302,12 @@ fn nx_match_reader<'a>(r: &mut Reader<'a>, len: u16) -> Result<Reader<'a>, Decod
 }
 
 /// Takes the cookie criterion out of a match.
+#[inline]
 pub(crate) fn take_cookie(m: &mut Match) -> (u64, u64) {
+    // The cookie is the last of all stored fields.
+    if m.iter().next_back().is_none_or(|f| f.field != FieldId::COOKIE) {
+        return (0, 0);
+    }
     let (value, mask) = m.remove(FieldId::COOKIE).unwrap_or((0, 0));
-    (
-        u64::try_from(value).unwrap_or(0),
-        u64::try_from(mask).unwrap_or(0),
-    )
+    (u64::try_from(value).unwrap_or(0), u64::try_from(mask).unwrap_or(0))
 }
