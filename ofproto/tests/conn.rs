@@ -532,6 +532,26 @@ fn header_length_below_eight_closes() {
     );
 }
 
+/// A barrier reply that overtakes an earlier one breaks the protocol, and nothing is forgotten.
+#[test]
+fn barrier_replies_out_of_order() {
+    let mut pair = ready(Config::default(), |_| {});
+    for tag in 0..3 {
+        pair.conn.submit_batch(Tag(tag), Batch::new());
+    }
+    let mut out = Vec::new();
+    pair.conn.transmit(pair.now, 65_536, &mut out);
+    // The barriers are 8 bytes each; the second is answered first.
+    let xid: [u8; 4] = out[12..16].try_into().unwrap();
+    let reply = message(1, 19, u32::from_be_bytes(xid), &[]);
+    pair.conn.receive(pair.now, &reply);
+    let events: Vec<Event> = std::iter::from_fn(|| pair.conn.poll_event()).collect();
+    let tags: Vec<Tag> = events.iter().filter_map(tag_of).collect();
+    assert_eq!(tags, [Tag(0), Tag(1), Tag(2)]);
+    let reason = CloseReason::Protocol("barrier replies out of order");
+    assert_eq!(events.last(), Some(&Event::Closed { reason }));
+}
+
 /// Random submissions, windows, link sizes, refusals and a random end: every submission gets
 /// exactly one final event, in order, and `Closed` is last.
 #[test]

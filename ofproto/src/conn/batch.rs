@@ -30,6 +30,13 @@ impl Batch {
         Self::default()
     }
 
+    /// Forgets all operations and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.messages = 0;
+        self.unsent.clear();
+    }
+
     /// Number of operations pushed.
     pub fn len(&self) -> usize {
         self.messages + self.unsent.len()
@@ -43,6 +50,11 @@ impl Batch {
     /// Bytes of the encoded messages.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The encoded messages, back to back.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Operations that could not be encoded, in ascending order of index.

@@ -590,18 +590,13 @@ impl Pipeline {
         now: Duration,
         events: &mut VecDeque<Event>,
     ) -> Result<(), CloseReason> {
-        match self.remove(now, 0).map(|entry| entry.what) {
-            Some(Sent::Request { tag, .. }) => {
-                events.push_back(Event::Failed {
-                    tag,
-                    failure: Failure::Unanswered,
-                    acknowledged: 0,
-                    errors: Vec::new(),
-                });
-                Ok(())
-            }
-            _ => Err(CloseReason::Protocol("barrier replies out of order")),
-        }
+        let front = self.in_flight.front().map(|entry| &entry.what);
+        let Some(Sent::Request { tag, .. }) = front else {
+            return Err(CloseReason::Protocol("barrier replies out of order"));
+        };
+        events.push_back(failed(*tag, Failure::Unanswered));
+        self.remove(now, 0);
+        Ok(())
     }
 
     fn finish_segment(&mut self, now: Duration, events: &mut VecDeque<Event>) {
@@ -659,44 +654,45 @@ impl Pipeline {
     /// Reports every open submission as failed, oldest first.
     pub fn fail_all(&mut self, oldest: Failure, events: &mut VecDeque<Event>) {
         let mut failure = oldest;
-        let mut reported = None;
         for entry in std::mem::take(&mut self.in_flight) {
-            let event = match entry.what {
-                Sent::Request { tag, .. } => Some(failed(tag, failure)),
-                Sent::Segment(segment) if reported != Some(segment.job) => {
-                    reported = Some(segment.job);
-                    self.job_mut(segment.job)
-                        .map(|job| job_failed(job, failure))
+            match entry.what {
+                Sent::Request { tag, .. } => events.push_back(failed(tag, failure)),
+                // Jobs end in order, so the first one is the segment's or was reported already.
+                Sent::Segment(segment) if segment.job >= self.first_job => {
+                    self.fail_job(failure, events);
                 }
-                Sent::Segment(_) => None,
-                Sent::Control { .. } => None,
-            };
-            if let Some(event) = event {
-                events.push_back(event);
+                Sent::Segment(_) => {}
+                Sent::Control { .. } => continue,
             }
+            failure = Failure::Closed;
+        }
+        while !self.jobs.is_empty() {
+            self.fail_job(failure, events);
             failure = Failure::Closed;
         }
         for work in std::mem::take(&mut self.queue) {
             let event = match work {
-                Work::Request { tag, .. } => Some(failed(tag, failure)),
-                Work::Batch(run) | Work::Bundle { run, .. } if run.started => {
-                    let last = self.first_job + self.jobs.len().saturating_sub(1) as u64;
-                    let known = reported == Some(last);
-                    let job = self.jobs.back_mut().filter(|_| !known);
-                    job.map(|job| job_failed(job, failure))
-                }
-                Work::Batch(mut run) | Work::Bundle { mut run, .. } => Some(Event::Failed {
+                Work::Request { tag, .. } => failed(tag, failure),
+                // Reported with its job.
+                Work::Batch(run) | Work::Bundle { run, .. } if run.started => continue,
+                Work::Batch(mut run) | Work::Bundle { mut run, .. } => Event::Failed {
                     tag: run.tag,
                     failure,
                     acknowledged: 0,
                     errors: run.batch.take_unsent(),
-                }),
+                },
             };
-            if let Some(event) = event {
-                events.push_back(event);
-            }
+            events.push_back(event);
+            failure = Failure::Closed;
         }
         *self = Self::new(self.config);
+    }
+
+    fn fail_job(&mut self, failure: Failure, events: &mut VecDeque<Event>) {
+        if let Some(job) = self.jobs.front_mut() {
+            events.push_back(job_failed(job, failure));
+        }
+        self.pop_job();
     }
 }
 

@@ -39,6 +39,10 @@ pub fn nxm_to_string(entries: &[u8]) -> String {
 fn one_entry(reader: &mut Reader<'_>) -> Option<String> {
     let header = decode_header(reader).ok()?;
     let length = header.payload_len()?;
+    if header.masked && length % 2 != 0 {
+        // Value and mask have the same width.
+        return None;
+    }
     let payload = reader.take(length, "entry").ok()?;
     let name = match FieldId::from_header(&header) {
         Some(field) => wire_name(field, header.class, header.number).to_owned(),
