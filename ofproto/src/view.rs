@@ -424,3 +424,124 @@ pub fn packet_in_frame(message: &[u8]) -> Option<&[u8]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::{Action, ActionList, PacketInReason};
+    use crate::matching::Match;
+    use crate::msg::{FlowModForm, Message, NxPacketIn, PacketIn, PacketIn2, StatsReply};
+    use crate::ports::{NO_BUFFER, Port};
+
+    fn flow(number: u32) -> FlowStats {
+        let match_ =
+            Match::new()
+                .with(FieldId::REG0, number)
+                .with_masked(FieldId::METADATA, 5u64, 0xff);
+        FlowStats {
+            table: 60,
+            duration: (7, 8),
+            priority: 100,
+            idle_timeout: 9,
+            hard_timeout: 10,
+            idle_age: Some(11),
+            hard_age: None,
+            cookie: u64::from(number),
+            packets: 12,
+            bytes: 13,
+            match_,
+            actions: ActionList::from([Action::output(Port(2)), Action::resubmit_table(94)]),
+        }
+    }
+
+    fn dump() -> (Vec<FlowStats>, Vec<u8>) {
+        let flows: Vec<FlowStats> = (0..3).map(flow).collect();
+        let body = StatsReply::Flow(FlowModForm::Nx, flows.clone());
+        let bytes = Message::StatsReply { flags: 0, body }.to_bytes(1).unwrap();
+        (flows, bytes)
+    }
+
+    #[test]
+    fn views_show_what_the_decoder_reads() {
+        let (flows, bytes) = dump();
+        let views: Vec<FlowView<'_>> = flow_views(&bytes).unwrap().map(Result::unwrap).collect();
+        assert_eq!(views.len(), flows.len());
+        for (view, flow) in views.iter().zip(&flows) {
+            assert_eq!(&view.stats().unwrap(), flow);
+            assert_eq!((view.table(), view.priority()), (flow.table, flow.priority));
+            assert_eq!(
+                (view.cookie(), view.duration()),
+                (flow.cookie, flow.duration)
+            );
+            assert_eq!((view.packets(), view.bytes()), (flow.packets, flow.bytes));
+            assert_eq!(view.timeouts(), (flow.idle_timeout, flow.hard_timeout));
+            let fields: Vec<_> = view.entries().map(|entry| entry.field().unwrap()).collect();
+            assert_eq!(fields, [FieldId::REG0, FieldId::METADATA]);
+            let masks: Vec<bool> = view.entries().map(|entry| entry.mask.is_some()).collect();
+            assert_eq!(masks, [false, true]);
+            let actions: Vec<_> = view
+                .actions()
+                .map(|action| (action.kind, action.subtype))
+                .collect();
+            assert_eq!(actions, [(0, None), (0xffff, Some(14))]);
+        }
+    }
+
+    #[test]
+    fn every_truncation_ends_in_an_error() {
+        let (_, bytes) = dump();
+        let whole = [24, 24 + 104, 24 + 208];
+        for end in 0..bytes.len() {
+            let bad = match flow_views(&bytes[..end]) {
+                Ok(mut flows) => flows.any(|flow| flow.is_err()),
+                Err(_) => true,
+            };
+            assert_eq!(bad, !whole.contains(&end), "cut at {end}");
+        }
+        for (at, value) in [(24, 0xff), (25, 1), (42, 0xff), (43, 0xff)] {
+            let mut damaged = bytes.clone();
+            damaged[at] = value;
+            assert!(
+                flow_views(&damaged).unwrap().any(|flow| flow.is_err()),
+                "byte {at}"
+            );
+        }
+        assert!(flow_views(&[1, 18, 0, 8, 0, 0, 0, 0]).is_err());
+    }
+
+    #[test]
+    fn frames_of_all_packet_ins() {
+        let data: Box<[u8]> = (0..40).collect();
+        let messages = [
+            Message::PacketIn(PacketIn {
+                buffer_id: NO_BUFFER,
+                total_len: 40,
+                in_port: Port(1),
+                reason: PacketInReason::ACTION,
+                data: data.clone(),
+            }),
+            Message::NxPacketIn(NxPacketIn {
+                buffer_id: NO_BUFFER,
+                total_len: 40,
+                reason: PacketInReason::ACTION,
+                table: 3,
+                cookie: 4,
+                metadata: Match::new().with(FieldId::IN_PORT, 1u16),
+                data: data.clone(),
+            }),
+            Message::PacketIn2(PacketIn2 {
+                packet: data.clone(),
+                table: Some(3),
+                ..PacketIn2::default()
+            }),
+        ];
+        for message in messages {
+            let bytes = message.to_bytes(0).unwrap();
+            assert_eq!(packet_in_frame(&bytes), Some(&data[..]), "{message:?}");
+            for end in 0..bytes.len() {
+                let _ = packet_in_frame(&bytes[..end]);
+            }
+        }
+        assert_eq!(packet_in_frame(&[1, 18, 0, 8, 0, 0, 0, 0]), None);
+    }
+}
