@@ -7,8 +7,8 @@
 //! `tests/hostile.rs` and the `ovsdb_conn` fuzz target.
 //!
 //! Memory is bounded. Input: [`SplitLimits::message`] plus one read of text, and while a
-//! message is taken apart up to 35 times its length for its values (a peer that wants to hurt
-//! sends `[[0]],[[0]],..`; an honest snapshot takes about 5 times). Output: [`Limits::output`] and
+//! message is taken apart up to 40 times its length for its values (a peer that wants to hurt
+//! sends `[[0]],[[0]],..`). Output: [`Limits::output`] and
 //! a quarter, plus one message. Requests: [`Limits::in_flight`].
 
 use crate::error::{DecodeError, JsonError};

@@ -63,6 +63,10 @@ mod uuid;
 pub mod value;
 pub mod vswitch;
 
+#[cfg(all(doctest, feature = "net"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use error::{DecodeError, Fault, JsonError, JsonErrorKind};
 pub use json::Str;
 pub use uuid::Uuid;
