@@ -1,13 +1,16 @@
 //! OpenFlow 1.0 with the Nicira extensions of Open vSwitch, as a library.
 //!
-//! Layers, each usable without the ones below it in this list:
+//! Read it from the bottom up; each layer is usable without those after it, and its module page
+//! has the wire pictures and an example:
 //!
-//! * [`codec`] - reader and writer for big-endian bytes; [`header`]: the 8 bytes in front of every
-//!   message; [`error`]: what can be wrong, as a registry of OpenFlow errors; [`ports`].
-//! * [`matching`] - match fields, NXM/OXM, the fixed 40-byte match.
-//! * [`action`] - actions.
-//! * [`msg`] - every message and statistic that is valid on an OpenFlow 1.0 connection.
-//! * [`of14`] - the little of OpenFlow 1.4 that atomic bundles need.
+//! 1. [`codec`], a reader and a writer for big-endian bytes; [`header`], the 8 bytes in front of
+//!    every message; [`error`], what can be wrong, as a registry of OpenFlow errors; [`ports`].
+//! 2. [`matching`], match fields, NXM and OXM, the fixed 40-byte match.
+//! 3. [`action`], what happens to packets.
+//! 4. [`msg`], every message and statistic that is valid on an OpenFlow 1.0 connection.
+//! 5. [`of14`], the little of OpenFlow 1.4 that atomic bundles need.
+//! 6. [`view`], bulk data without copies, and [`text`], the syntax that people write.
+//! 7. [`conn`], a connection without sockets or clocks; with the feature `net`, a driver for it.
 //!
 //! ```
 //! use ofproto::action::{Action, ActionList};

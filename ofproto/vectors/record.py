@@ -423,6 +423,32 @@ def record_requests():
     add("packet out", message(13, struct.pack("!IHH", 0xFFFFFFFF, 0xFFFD, 8)
                               + struct.pack("!HHHH", 0, 8, 3, 0) + FRAME), 3)
     add("queue config", message(20, b"\0\1\0\0"))
+    bucket = struct.pack("!HHI", 16, 8, 1) + struct.pack("!HHHH", 0, 8, 2, 0)
+    group = struct.pack("!HBBIHHI", 0, 0, 0, 77, 16, 0, 0xFFFFFFFF) + bucket
+    add("group mod", vendor(31, group))
+    add("request forward", vendor(132, vendor(31, group, xid=0x55)))
+    add("request forward of something else", vendor(132, message(18, xid=0x55)))
+    for command, where in ((3, 0xFFFFFFFD), (3, 0xFFFFFFFE), (5, 0xFFFFFFFF), (5, 7)):
+        body = struct.pack("!HBBIHHI", command, 1, 0, 77, 0, 0, where)
+        add("group buckets", vendor(31, body))
+    add("resume", vendor(28, struct.pack("!HH", 0, 4 + len(FRAME)) + FRAME + bytes(-(4 + len(FRAME)) % 8)
+                         + struct.pack("!HH4xQ", 4, 16, 0x1234) + struct.pack("!HHB3x", 5, 5, 1)
+                         + struct.pack("!HHB3x", 3, 5, 7)))
+    counters = struct.pack("!10QI4x", *range(1, 11), 5)
+    ipfix = lambda n, body: message(17, struct.pack("!HHIII", 0xFFFF, 0, NX, n, 0) + body)
+    add("ipfix bridge reply", ipfix(3, counters))
+    add("ipfix flow reply", ipfix(4, counters + counters))
+    add("queue reply", message(17, struct.pack("!HHH2xIQQQ", 5, 0, 3, 1, 2, 3, 4)))
+    add("port reply", message(17, struct.pack("!HHH6x12Q", 4, 0, 3, *range(12))))
+    add("flow removed", vendor(14, struct.pack("!QHBBIIHHQQ", 7, 5, 2, 4, 1, 2, 3, 6, 8, 9)
+                               + bytes.fromhex("0000060208000000")))
+    add("flow removed", message(11, match40 + struct.pack("!QHBxIIH2xQQ", 7, 5, 1, 1, 2, 3, 8, 9)))
+    add("port status", message(12, struct.pack("!B7xH6s16s6I", 2, 3, b"\x50\x54\0\0\0\1", b"eth0",
+                                               1, 1, 0x80, 0, 0, 0)))
+    add("port status, bad reason", message(12, struct.pack("!B7xH6s16s6I", 9, 3, bytes(6), b"eth0",
+                                                           *([0] * 6))))
+    add("cut flow mod", vendor(13, struct.pack("!QHHHHIHHH6x", 7, 0, 0, 0, 1, 0xFFFFFFFF, 0xFFFF,
+                                               0, 0) + bytes(4)))
     rec.save()
 
 
