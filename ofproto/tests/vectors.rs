@@ -88,7 +88,11 @@ fn vectors() {
         failures.len(),
         failures.join("\n")
     );
-    assert!(total.known <= 50, "{} known disagreements are too many", total.known);
+    assert!(
+        total.known <= 50,
+        "{} known disagreements are too many",
+        total.known
+    );
 }
 
 fn print_row(name: &str, t: &Tally) {

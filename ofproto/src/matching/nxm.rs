@@ -119,7 +119,10 @@ fn integer(bytes: &[u8]) -> u128 {
         [a, b, c, d] => u32::from_be_bytes([a, b, c, d]).into(),
         [a, b, c, d, e, f] => u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into(),
         [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]).into(),
-        _ => bytes.iter().take(16).fold(0, |v, b| v << 8 | u128::from(*b)),
+        _ => bytes
+            .iter()
+            .take(16)
+            .fold(0, |v, b| v << 8 | u128::from(*b)),
     }
 }
 

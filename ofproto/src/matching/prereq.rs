@@ -160,7 +160,9 @@ impl Match {
     #[must_use]
     pub fn missing_prereq(&self) -> Option<FieldId> {
         let facts = Facts::of(self);
-        self.iter().map(|f| f.field).find(|f| !facts.meet(f.info().prereq))
+        self.iter()
+            .map(|f| f.field)
+            .find(|f| !facts.meet(f.info().prereq))
     }
 }
 

@@ -219,14 +219,40 @@ impl FlowMod {
     fn decode_common(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
         let at = r.offset().saturating_add(8);
         let [
-            c0, c1, c2, c3, c4, c5, c6, c7, table, command, i0, i1, h0, h1, p0, p1, //
-            b0, b1, b2, b3, o0, o1, f0, f1,
+            c0,
+            c1,
+            c2,
+            c3,
+            c4,
+            c5,
+            c6,
+            c7,
+            table,
+            command,
+            i0,
+            i1,
+            h0,
+            h1,
+            p0,
+            p1, //
+            b0,
+            b1,
+            b2,
+            b3,
+            o0,
+            o1,
+            f0,
+            f1,
         ] = r.array("flow mod")?;
         self.cookie = u64::from_be_bytes([c0, c1, c2, c3, c4, c5, c6, c7]);
         self.table = table;
         self.command = FlowModCommand(command);
         if command > FlowModCommand::DELETE_STRICT.0 {
-            return Err(DecodeError::new(OfpError::OFPFMFC_BAD_COMMAND, "flow mod command", at));
+            return Err(DecodeError::new(
+                OfpError::OFPFMFC_BAD_COMMAND,
+                "flow mod command",
+                at,
+            ));
         }
         self.idle_timeout = u16::from_be_bytes([i0, i1]);
         self.hard_timeout = u16::from_be_bytes([h0, h1]);
@@ -305,9 +331,15 @@ fn nx_match_reader<'a>(r: &mut Reader<'a>, len: u16) -> Result<Reader<'a>, Decod
 #[inline]
 pub(crate) fn take_cookie(m: &mut Match) -> (u64, u64) {
     // The cookie is the last of all stored fields.
-    if m.iter().next_back().is_none_or(|f| f.field != FieldId::COOKIE) {
+    if m.iter()
+        .next_back()
+        .is_none_or(|f| f.field != FieldId::COOKIE)
+    {
         return (0, 0);
     }
     let (value, mask) = m.remove(FieldId::COOKIE).unwrap_or((0, 0));
-    (u64::try_from(value).unwrap_or(0), u64::try_from(mask).unwrap_or(0))
+    (
+        u64::try_from(value).unwrap_or(0),
+        u64::try_from(mask).unwrap_or(0),
+    )
 }

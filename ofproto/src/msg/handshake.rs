@@ -126,7 +126,13 @@ impl ErrorMsg {
     pub fn to_message(&self, version: Version, xid: u32) -> Result<Vec<u8>, EncodeError> {
         let mut buf = Vec::new();
         let mut w = Writer::new(&mut buf);
-        OfHeader { version, msg_type: MsgType::ERROR, length: 0, xid }.encode(&mut w)?;
+        OfHeader {
+            version,
+            msg_type: MsgType::ERROR,
+            length: 0,
+            xid,
+        }
+        .encode(&mut w)?;
         self.encode_body(version, &mut w);
         w.patch_len(2, 0, "message")?;
         Ok(buf)
@@ -140,7 +146,11 @@ impl ErrorMsg {
         let mut r = Reader::new(bytes);
         let header = OfHeader::decode(&mut r)?;
         if header.msg_type != MsgType::ERROR {
-            return Err(DecodeError::new(OfpError::OFPBRC_BAD_TYPE, "error message", 1));
+            return Err(DecodeError::new(
+                OfpError::OFPBRC_BAD_TYPE,
+                "error message",
+                1,
+            ));
         }
         if usize::from(header.length) != bytes.len() {
             let e = DecodeError::new(OfpError::OFPBRC_BAD_LEN, "message length", 2);

@@ -373,8 +373,14 @@ impl Message {
             Message::FlowMod(f) => f.check(),
             Message::PacketOut(p) => plain(&p.actions),
             Message::GroupMod(g) => g.buckets.iter().try_for_each(|b| plain(&b.actions)),
-            Message::StatsRequest { body: StatsRequest::Unknown(u), .. }
-            | Message::StatsReply { body: StatsReply::Unknown(u), .. } => Err(u.error()),
+            Message::StatsRequest {
+                body: StatsRequest::Unknown(u),
+                ..
+            }
+            | Message::StatsReply {
+                body: StatsReply::Unknown(u),
+                ..
+            } => Err(u.error()),
             Message::Unknown(u) => Err(u.error()),
             _ => Ok(()),
         }
@@ -385,7 +391,10 @@ impl Message {
         if header.version != Version::OF10 {
             return Ok(unknown(header, r));
         }
-        if matches!(header.msg_type, MsgType::FLOW_MOD | MsgType::QUEUE_GET_CONFIG_REPLY) {
+        if matches!(
+            header.msg_type,
+            MsgType::FLOW_MOD | MsgType::QUEUE_GET_CONFIG_REPLY
+        ) {
             multiple_of_8(header)?;
         }
         Ok(match header.msg_type {
@@ -438,7 +447,11 @@ fn multiple_of_8(header: OfHeader) -> Result<(), DecodeError> {
     if header.length.is_multiple_of(8) {
         return Ok(());
     }
-    Err(DecodeError::new(OfpError::OFPBRC_BAD_LEN, "message length", 2))
+    Err(DecodeError::new(
+        OfpError::OFPBRC_BAD_LEN,
+        "message length",
+        2,
+    ))
 }
 
 fn unknown(header: OfHeader, r: &mut Reader<'_>) -> Message {

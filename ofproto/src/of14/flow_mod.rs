@@ -41,7 +41,11 @@ pub(super) fn encode(flow: &FlowMod, w: &mut Writer<'_>) -> Result<(), EncodeErr
     w.u64(cookie);
     w.u64(if adds { 0 } else { flow.cookie_mask });
     // "No table given" is every table in a delete, and the first one in an add.
-    w.u8(if adds && flow.table == TABLE_ALL { 0 } else { flow.table });
+    w.u8(if adds && flow.table == TABLE_ALL {
+        0
+    } else {
+        flow.table
+    });
     w.u8(flow.command.0);
     w.u16(flow.idle_timeout);
     w.u16(flow.hard_timeout);

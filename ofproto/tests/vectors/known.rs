@@ -26,7 +26,11 @@ impl Entry {
 
 /// The address with every run of zero groups shortened, as no valid spelling has it.
 fn shortened(address: Ipv6Addr) -> String {
-    let groups: Vec<String> = address.segments().iter().map(|g| format!("{g:x}")).collect();
+    let groups: Vec<String> = address
+        .segments()
+        .iter()
+        .map(|g| format!("{g:x}"))
+        .collect();
     let mut text = format!(":{}:", groups.join(":"));
     while text.contains(":0:") {
         text = text.replace(":0:", "::");
@@ -34,8 +38,13 @@ fn shortened(address: Ipv6Addr) -> String {
     while text.contains(":::") {
         text = text.replace(":::", "::");
     }
-    let text = text.strip_prefix(':').filter(|t| !t.starts_with(':')).unwrap_or(&text);
-    text.strip_suffix(':').filter(|t| !t.ends_with(':')).map_or(text.to_owned(), str::to_owned)
+    let text = text
+        .strip_prefix(':')
+        .filter(|t| !t.starts_with(':'))
+        .unwrap_or(&text);
+    text.strip_suffix(':')
+        .filter(|t| !t.ends_with(':'))
+        .map_or(text.to_owned(), str::to_owned)
 }
 
 /// The text with every IPv6 address shortened in the same way.
@@ -62,7 +71,11 @@ fn with_table(bytes: &str) -> String {
     let short = "ffff0010000023200001";
     match bytes.split_once(short) {
         Some((before, after)) if after.len() >= 12 => {
-            format!("{before}ffff001000002320000e{}ff000000{}", &after[..4], with_table(&after[12..]))
+            format!(
+                "{before}ffff001000002320000e{}ff000000{}",
+                &after[..4],
+                with_table(&after[12..])
+            )
         }
         _ => bytes.to_owned(),
     }
@@ -75,7 +88,11 @@ impl Known {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/known-disagreements.jsonl");
         let text = std::fs::read_to_string(path).expect("list of known disagreements");
         let lines = text.lines().filter(|l| !l.trim().is_empty());
-        Known(lines.map(|l| serde_json::from_str(l).expect("known disagreement")).collect())
+        Known(
+            lines
+                .map(|l| serde_json::from_str(l).expect("known disagreement"))
+                .collect(),
+        )
     }
 
     pub fn len(&self) -> usize {
@@ -89,16 +106,32 @@ impl Known {
     pub fn assert_explained(&self) {
         for e in &self.0 {
             assert!(e.cause.len() > 10, "{}: no cause", e.difference);
-            assert!(e.ovs_ofctl.contains("ovs-ofctl"), "{}: not shown", e.difference);
+            assert!(
+                e.ovs_ofctl.contains("ovs-ofctl"),
+                "{}: not shown",
+                e.difference
+            );
         }
     }
 }
 
 #[test]
 fn differences_are_exact() {
-    assert_eq!(spelled("a=fec0::1234:1:2:3:4:5,b"), spelled("a=fec0:0:1234:1:2:3:4:5,b"));
+    assert_eq!(
+        spelled("a=fec0::1234:1:2:3:4:5,b"),
+        spelled("a=fec0:0:1234:1:2:3:4:5,b")
+    );
     assert_ne!(spelled("a=fec0::1"), spelled("a=fec0::2"));
-    assert_eq!(spelled("fec0:0:1234:f045:8fff:1111::/96"), "fec0::1234:f045:8fff:1111::/96");
-    assert_eq!((spelled("::"), spelled("::1"), spelled("1::")), ("::".into(), "::1".into(), "1::".into()));
-    assert_eq!(with_table("ffff0010000023200001000500000000"), "ffff001000002320000e0005ff000000");
+    assert_eq!(
+        spelled("fec0:0:1234:f045:8fff:1111::/96"),
+        "fec0::1234:f045:8fff:1111::/96"
+    );
+    assert_eq!(
+        (spelled("::"), spelled("::1"), spelled("1::")),
+        ("::".into(), "::1".into(), "1::".into())
+    );
+    assert_eq!(
+        with_table("ffff0010000023200001000500000000"),
+        "ffff001000002320000e0005ff000000"
+    );
 }

@@ -24,7 +24,10 @@ fn same<T: PartialEq + std::fmt::Display>(got: &T, wanted: &T) -> Outcome {
     if got == wanted {
         Outcome::Passed
     } else {
-        Outcome::Differs { wanted: wanted.to_string(), got: got.to_string() }
+        Outcome::Differs {
+            wanted: wanted.to_string(),
+            got: got.to_string(),
+        }
     }
 }
 

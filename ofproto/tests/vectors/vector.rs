@@ -38,7 +38,10 @@ pub struct Vector {
 }
 
 pub fn unhex(text: &str) -> Vec<u8> {
-    assert!(text.len().is_multiple_of(2), "odd number of nibbles in {text}");
+    assert!(
+        text.len().is_multiple_of(2),
+        "odd number of nibbles in {text}"
+    );
     (0..text.len())
         .step_by(2)
         .map(|i| u8::from_str_radix(&text[i..i + 2], 16).expect("hex digits"))
