@@ -165,9 +165,11 @@ fn os_ken(dir: &Path) -> Option<(f64, f64)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/os_ken_rates.py");
     let python = std::env::var("OS_KEN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let file = dir.join("dump");
-    let parts = dump(&flows(OS_KEN_COUNT));
-    std::fs::write(&file, parts.concat()).expect("the dump");
-    let count = OS_KEN_COUNT.to_string();
+    // os-ken has no ct_state and stops at it: two of the three kinds of flows remain.
+    let kinds = (0..OS_KEN_COUNT).filter(|number| number % 3 != 2);
+    let known: Vec<FlowMod> = kinds.map(flows::flow).collect();
+    std::fs::write(&file, dump(&known).concat()).expect("the dump");
+    let count = known.len().to_string();
     let output = Command::new(python)
         .arg(script)
         .arg(file)
