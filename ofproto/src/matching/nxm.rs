@@ -329,6 +329,8 @@ impl Match {
             FieldId::VLAN_PCP => self
                 .get(FieldId::VLAN_TCI)
                 .is_some_and(|(_, m)| m & tci::PCP != 0),
+            // Fields of Ethernet packets have pinned the packet type down already.
+            FieldId::PACKET_TYPE => self.get(field).is_some() || self.implies_ethernet(),
             f if f <= FieldId::COOKIE => {
                 self.iter().next_back().is_some_and(|last| last.field >= f) && self.get(f).is_some()
             }
