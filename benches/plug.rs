@@ -61,6 +61,13 @@ fn main() -> Result<()> {
         let wanted = State::read(&site.hosts[0])?;
         let work = wanted.since(&base);
         unplug(&mut site, &specs, &vms)?;
+        testbed::wait_until("nothing is left of the ports", PATIENCE, || {
+            let left = State::read(&site.hosts[0])?;
+            Ok((left == base).then_some(()))
+        })
+        .with_context(|| {
+            State::read(&site.hosts[0]).map_or_else(|e| e.to_string(), |s| base.difference(&s))
+        })?;
 
         site.hosts[0].agent.kill()?;
         let (took_floor, took_raw) = round_of_raw(&site.hosts[0], &vms, &work)?;
@@ -213,6 +220,8 @@ impl State {
         let mut lines = Vec::new();
         for (sign, a, b) in [('-', self, other), ('+', other, self)] {
             let work = a.since(b);
+            let n_flows: usize = work.flows.iter().map(Vec::len).sum();
+            lines.push(format!("{sign} {} rows, {n_flows} flows", work.rows.len()));
             lines.extend(
                 work.rows
                     .iter()

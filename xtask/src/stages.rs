@@ -92,7 +92,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "uml",
         about: "the tests of `ovs` on openvswitch.ko, in user-mode Linux",
-        budget: 420,
+        budget: 540,
         run: uml_stage,
     },
     Stage {

@@ -55,7 +55,7 @@ pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
         .iter()
         .map(|(name, path)| {
             format!(
-                "echo 'guest: {name}'; {} --test-threads=1 || status=1",
+                "echo 'guest: {name}'; {} --test-threads=1 --color=never || status=1",
                 path.display()
             )
         })
@@ -137,6 +137,14 @@ fn boot(script: &str, log: &Path, deadline: Instant) -> Result<bool> {
     Ok(status.trim() == "0")
 }
 
+/// A number of rounds from the environment. Starting a process costs ten times as much in there, so fewer by default.
+fn count(name: &str, default: u32) -> u32 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
 fn init_script(payload: &Path) -> String {
     let cargo_home = std::env::var("CARGO_HOME").unwrap_or_default();
     format!(
@@ -154,7 +162,7 @@ for module in {modules}; do
     modprobe -d /run/kmod $module || echo \"guest: no module $module\"
 done
 mount -t overlay -o lowerdir=/tmp,upperdir=/run/tmp/upper,workdir=/run/tmp/work overlay /tmp || mount -t tmpfs tmpfs /tmp
-export TESTBED_DATAPATH=system VIFD_GUEST=1
+export TESTBED_DATAPATH=system TERM=dumb\nexport VIFD_KILL_POINTS={kill_points} VIFD_RANDOM_STEPS={random_steps}
 echo \"guest: Linux $(uname -r), up after $(cut -d' ' -f1 /proc/uptime) s\"
 # ovs-vswitchd 3.1 counts no processor, so handles no packet, while the clock shows less than 10 s.
 while [ $(cut -d. -f1 /proc/uptime) -lt 11 ]; do sleep 0.2; done
@@ -164,6 +172,8 @@ echo o > /proc/sysrq-trigger
 sleep 60
 ",
         modules = LOAD.join(" "),
+        kill_points = count("VIFD_KILL_POINTS", 5),
+        random_steps = count("VIFD_RANDOM_STEPS", 30),
         payload = payload.display(),
     )
 }
