@@ -110,7 +110,10 @@ fn the_agent_answers_and_says_what_it_lacks() {
     assert_eq!(bed.json(&["dump", "observed"])["switch_up"], false);
     let none = bed.json(&["dump", "cells", "--matching", "no such cell"]);
     assert_eq!(none["cells"], serde_json::json!([]));
-    assert!(bed.good(&["audit"]).ends_with(" cells rendered, 0 differed\n"));
+    assert!(
+        bed.good(&["audit"])
+            .ends_with(" cells rendered, 0 differed\n")
+    );
     let wrong = bed.vifd(&["dump", "desired", "--unsettled"]);
     assert!(
         wrong.code == 2 && wrong.err.contains("vifd dump cells"),

@@ -17,7 +17,7 @@ pub mod ledger;
 pub mod names;
 pub mod render;
 pub mod tables;
-mod text;
+pub mod text;
 mod values;
 pub mod vlans;
 
