@@ -61,7 +61,10 @@ impl Agent {
                 .iter()
                 .map(|b| part(&format!("flows {b}"), planner.bridge_online(b), None)),
         );
-        let mut cells = CellCounts::default();
+        let mut cells = CellCounts {
+            pending: planner.n_leaving() as u64,
+            ..CellCounts::default()
+        };
         for cell in planner.cells() {
             *match (&cell.state, &cell.need) {
                 (CellState::Failed(_), _) => &mut cells.failed,

@@ -66,6 +66,19 @@ impl Planner {
         counts
     }
 
+    /// Cells that ask for nothing any more while what they asked for is still being removed.
+    pub fn n_leaving(&self) -> usize {
+        let flows = self.flows.values().flat_map(Ledger::unsettled_cells);
+        let others = self
+            .rows
+            .unsettled_cells()
+            .chain(self.links.unsettled_cells());
+        flows
+            .chain(others)
+            .filter(|id| !self.cells.contains_key(id))
+            .count()
+    }
+
     /// Every cell, in order.
     pub fn cells(&self) -> Vec<CellView> {
         let mut ids: Vec<&CellId> = self.cells.keys().collect();

@@ -202,6 +202,11 @@ where
         self.entries.get(key).is_none_or(Entry::is_settled)
     }
 
+    /// The cells that have something on its way, or refused.
+    pub fn unsettled_cells(&self) -> impl Iterator<Item = &CellId> {
+        self.counts.keys()
+    }
+
     /// The attempts made and the last reason, for a key that was refused.
     pub fn failure(&self, key: &K) -> Option<(u32, &Arc<str>)> {
         let failure = self.entries.get(key)?.failure.as_ref()?;
