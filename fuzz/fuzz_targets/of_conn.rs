@@ -13,7 +13,11 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&first, mut rest)) = bytes.split_first() else {
         return;
     };
-    let version = if first & 1 == 0 { WireVersion::V1_0 } else { WireVersion::V1_4 };
+    let version = if first & 1 == 0 {
+        WireVersion::V1_0
+    } else {
+        WireVersion::V1_4
+    };
     let config = Config {
         version,
         nicira: first & 2 == 0,
@@ -65,7 +69,8 @@ fuzz_target!(|bytes: &[u8]| {
                 // What a switch would say: the set-up answered in order.
                 for xid in 1..8u8 {
                     let reply = version.byte();
-                    let (hello, features) = ([reply, 0, 0, 8, 0, 0, 0, 0], [reply, 6, 0, 8, 0, 0, 0, xid]);
+                    let (hello, features) =
+                        ([reply, 0, 0, 8, 0, 0, 0, 0], [reply, 6, 0, 8, 0, 0, 0, xid]);
                     let barrier = if reply == 1 { 19 } else { 21 };
                     conn.receive(now, &hello);
                     conn.receive(now, &features);
@@ -88,7 +93,9 @@ fn collect(conn: &mut Connection, finished: &mut Vec<u64>, closed: &mut bool) {
             Event::BatchDone { tag, .. }
             | Event::BundleDone { tag, .. }
             | Event::Failed { tag, .. }
-            | Event::Reply { tag, more: false, .. } => finished.push(tag.0),
+            | Event::Reply {
+                tag, more: false, ..
+            } => finished.push(tag.0),
             Event::Closed { .. } => {
                 assert!(!*closed);
                 *closed = true;

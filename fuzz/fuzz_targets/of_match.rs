@@ -8,13 +8,19 @@ use ofproto::text::{nxm_from_str, nxm_to_string};
 
 fuzz_target!(|bytes: &[u8]| {
     for lenient in [false, true] {
-        let options = MatchOptions { lenient, allow_cookie: true };
+        let options = MatchOptions {
+            lenient,
+            allow_cookie: true,
+        };
         let Ok(value) = Match::decode_fields(&mut Reader::new(bytes), options) else {
             continue;
         };
         let mut encoded = Vec::new();
         value.encode_fields(&mut Writer::new(&mut encoded), Form::Nxm);
-        let strict = MatchOptions { lenient: false, allow_cookie: true };
+        let strict = MatchOptions {
+            lenient: false,
+            allow_cookie: true,
+        };
         match Match::decode_fields(&mut Reader::new(&encoded), strict) {
             Ok(back) => assert_eq!(back, value),
             // Lenient reading accepts fields without their prerequisites.

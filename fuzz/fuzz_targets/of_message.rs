@@ -29,5 +29,9 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let (again, second) = Message::decode(&first).expect("own bytes");
     assert_eq!(again.xid, header.xid);
-    assert_eq!(second.to_bytes(again.xid).as_ref(), Ok(&first), "a fixed point");
+    assert_eq!(
+        second.to_bytes(again.xid).as_ref(),
+        Ok(&first),
+        "a fixed point"
+    );
 });

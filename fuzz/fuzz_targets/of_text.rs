@@ -11,7 +11,9 @@ fuzz_target!(|text: &str| {
     match text.parse::<FlowMod>() {
         Ok(flow) => {
             let line = flow_line(&flow);
-            let back: FlowMod = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+            let back: FlowMod = line
+                .parse()
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
             assert_eq!(flow_line(&back), line);
             if let Ok(bytes) = Message::FlowMod(flow).to_bytes(0) {
                 let _ = Message::decode(&bytes);

@@ -1,7 +1,7 @@
 //! An OpenFlow connection without sockets and without a clock.
 //!
 //! Bytes and the time go in; bytes, [`Event`]s and the next deadline come out. The owner moves them
-//! ([`crate::net`] does it with tokio):
+//! (the module `net` does it with tokio):
 //!
 //! ```text
 //!   socket reader --> receive(now, bytes) --+             +--> poll_event() --> user

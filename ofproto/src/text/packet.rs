@@ -149,7 +149,9 @@ impl<'a> Packet<'a> {
             if word & BOTTOM != 0 {
                 return;
             }
-            word = self.take::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+            word = self
+                .take::<4>()
+                .map_or(0, |bytes| u32::from_be_bytes(*bytes));
             if let Some(label) = self.inner_labels.get_mut(place) {
                 *label = Some(word);
             }

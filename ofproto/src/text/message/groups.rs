@@ -190,6 +190,11 @@ pub(super) fn write_features(out: &mut String, features: &GroupFeatures) -> fmt:
         if features.types & 1 << ty.0 == 0 {
             continue;
         }
+        // Spelled out here only.
+        let name = match *ty {
+            GroupType::FAST_FAILOVER => "fast failover",
+            _ => name,
+        };
         write!(out, "    {name} group:\n       max_groups=")?;
         super::super::field::write_hex_number(out, (*most).into())?;
         out.push_str("\n       actions: ");

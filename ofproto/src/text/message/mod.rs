@@ -15,6 +15,7 @@ use std::fmt::{self, Write};
 use crate::error::OfpError;
 use crate::header::{HEADER_LEN, NX_VENDOR, OfHeader, Version};
 use crate::msg::{FlowMod, FlowModForm, Message, StatsReply, StatsRequest};
+use crate::ports::Port;
 
 use super::field::write_port;
 use super::flow::{write_flow_mod, write_flow_request, write_flow_stats};
@@ -103,7 +104,11 @@ fn write_whole(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::Res
                 let name = name_of(bytes).unwrap_or_else(|| "OFPT_UNKNOWN".to_owned());
                 write_name(out, &name, bytes)?;
                 let head = out.len();
-                match write_body(out, *header, message, bytes, verbosity)? {
+                let invalid = match invalid(message) {
+                    None => write_body(out, *header, message, bytes, verbosity)?,
+                    error => error,
+                };
+                match invalid {
                     None => {
                         if out.ends_with(' ') {
                             out.pop();
@@ -174,6 +179,25 @@ fn refusal(message: &Message) -> Option<OfpError> {
             body: StatsReply::Unknown(unknown),
             ..
         } => Some(unknown.error()),
+        _ => None,
+    }
+}
+
+/// What a switch would refuse in the body of a message it was sent.
+fn invalid(message: &Message) -> Option<OfpError> {
+    match message {
+        Message::FlowMod(_) | Message::GroupMod(_) => message.check().err(),
+        Message::PacketOut(packet) => {
+            let from = packet.in_port;
+            let known =
+                from.0 < Port::MAX || [Port::LOCAL, Port::NONE, Port::CONTROLLER].contains(&from);
+            let port = if known {
+                Ok(())
+            } else {
+                Err(OfpError::OFPBRC_BAD_PORT)
+            };
+            message.check().and(port).err()
+        }
         _ => None,
     }
 }
@@ -363,7 +387,7 @@ fn write_body(
         }
         Message::StatsReply { flags, body } => {
             write_stats_flags(out, *flags, Message::REPLY_MORE)?;
-            write_stats_reply(out, body, verbosity)?;
+            return write_stats_reply(out, body, verbosity);
         }
         Message::Unknown(unknown) => match unknown.msg_type.0 {
             0 => {
@@ -449,8 +473,8 @@ fn write_stats_request(out: &mut String, request: &StatsRequest) -> fmt::Result 
         StatsRequest::Queue { port, queue } => {
             out.push_str(" port=");
             // All ports are called ANY here, whichever of the two numbers says it.
-            let all = *port == crate::ports::Port::ALL;
-            write_port(out, if all { crate::ports::Port::NONE } else { *port })?;
+            let all = *port == Port::ALL;
+            write_port(out, if all { Port::NONE } else { *port })?;
             out.push_str(" queue=");
             tables::write_queue_id(out, *queue)
         }
@@ -471,13 +495,23 @@ fn write_stats_request(out: &mut String, request: &StatsRequest) -> fmt::Result 
     }
 }
 
-fn write_stats_reply(out: &mut String, reply: &StatsReply, verbosity: Verbosity) -> fmt::Result {
+fn write_stats_reply(
+    out: &mut String,
+    reply: &StatsReply,
+    verbosity: Verbosity,
+) -> Result<Option<OfpError>, fmt::Error> {
     match reply {
         StatsReply::Desc(desc) => tables::write_desc(out, desc),
-        StatsReply::Flow(_, flows) => flows.iter().try_for_each(|flow| {
-            out.push_str("\n ");
-            write_flow_stats(out, flow)
-        }),
+        StatsReply::Flow(_, flows) => {
+            for flow in flows {
+                if let Err(error) = flow.actions.refuse_unknown().and(flow.actions.verify()) {
+                    return Ok(Some(error));
+                }
+                out.push_str("\n ");
+                write_flow_stats(out, flow)?;
+            }
+            Ok(())
+        }
         StatsReply::Aggregate(_, totals) => write!(
             out,
             " packet_count={} byte_count={} flow_count={}",
@@ -499,7 +533,8 @@ fn write_stats_reply(out: &mut String, reply: &StatsReply, verbosity: Verbosity)
         StatsReply::IpfixBridge(stats) => tables::write_ipfix_bridge(out, stats),
         StatsReply::IpfixFlow(stats) => tables::write_ipfix_flows(out, stats),
         StatsReply::Unknown(_) => Ok(()),
-    }
+    }?;
+    Ok(None)
 }
 
 /// The names of `bits`, those without a name as one number at the end; `0` for none.

@@ -157,7 +157,9 @@ fn write_continuation(out: &mut String, continuation: &[u8]) -> fmt::Result {
             .unwrap_or(0);
         match (kind, bytes) {
             (BRIDGE, bytes) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                // Four words in the byte order of the switch: nearly always little-endian.
+                let words = bytes.chunks(4).flat_map(|word| word.iter().rev());
+                let digits: String = words.map(|byte| format!("{byte:02x}")).collect();
                 let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
                 let parts = parts.map(|range| digits.get(range).unwrap_or("").to_owned());
                 writeln!(bridge, " continuation.bridge={}", parts.join("-"))?;
