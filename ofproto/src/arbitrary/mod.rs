@@ -1,7 +1,7 @@
 //! Structure-aware generators (feature `arbitrary`): values that are valid, for tests and fuzzing.
 //!
 //! [`Match`], [`ActionList`], [`FlowMod`] and [`Message`] implement
-//! [`Arbitrary`](::arbitrary::Arbitrary). What comes out satisfies the rules of Open vSwitch 3.1:
+//! [`Arbitrary`]. What comes out satisfies the rules of Open vSwitch 3.1:
 //! prerequisites are matched, masks and values are in range, actions fit the match. A switch with
 //! an empty configuration accepts every generated flow: groups, meters, tunnel options and
 //! anything newer than 3.1 do not occur.
