@@ -67,7 +67,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "scenario",
-        about: "stories of the planner on a simulated host",
+        about: "golden scenarios and stories of the planner on a simulated host",
         budget: 120,
         run: scenario,
     },
@@ -194,6 +194,7 @@ const KERNEL: &[&str] = &["kernel", "exec_rtnl"];
 /// Those and the others that have a stage of their own.
 const OWN_STAGE: &[&str] = &[
     "tidy",
+    "scenario",
     "ovs_",
     "exec_ovsdb",
     "exec_openflow",
@@ -277,7 +278,8 @@ fn vectors(run: &Run<'_>) -> Result<bool> {
 }
 
 fn scenario(run: &Run<'_>) -> Result<bool> {
-    run.cargo(&["test", "-p", "vifd", "--lib", "plan::tests::story"])
+    let stories = run.cargo(&["test", "-p", "vifd", "--lib", "plan::tests::story"])?;
+    Ok(run.integration(&["scenario"], &[])? && stories)
 }
 
 fn testbed(run: &Run<'_>) -> Result<bool> {
@@ -297,10 +299,27 @@ fn uml_stage(run: &Run<'_>) -> Result<bool> {
 }
 
 fn docs(run: &Run<'_>) -> Result<bool> {
-    run.cargo_env(
-        &["doc", "--workspace", "--no-deps"],
-        &[("RUSTDOCFLAGS", "-D warnings")],
-    )
+    let strict = [("RUSTDOCFLAGS", "-D warnings")];
+    let libraries = [
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--exclude",
+        "vifd",
+        "--exclude",
+        "xtask",
+    ];
+    // The program's modules are documented for those who work on them, private ones too.
+    let program = [
+        "doc",
+        "-p",
+        "vifd",
+        "--lib",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    let libraries = run.cargo_env(&libraries, &strict)?;
+    Ok(run.cargo_env(&program, &strict)? && libraries)
 }
 
 fn bench(run: &Run<'_>) -> Result<bool> {
