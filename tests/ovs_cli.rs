@@ -271,7 +271,7 @@ fn a_change_that_nobody_applies_is_told() -> Result<()> {
 
 const FLOWS: &str = "\
 table=0,priority=100,in_port=1,actions=resubmit(,60)
-table=60,priority=100,ip,in_port=5,ct_state=+trk,actions=ct(commit,zone=NXM_NX_REG6[0..15]),resubmit(,94)
+table=60,priority=100,ip,reg5=0x7,in_port=5,actions=move:NXM_NX_REG6[0..15]->NXM_NX_REG7[0..15],resubmit(,94)
 table=1,priority=7,tcp,nw_src=10.0.0.0/8,tp_dst=80,actions=drop
 cookie=0x7669666400000123,table=20,priority=1,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=NORMAL
 ";
