@@ -50,6 +50,11 @@
 //!     started. Held by `tests/tidy.rs`.
 //! 11. *One agent per host.* Held by [`admin::lock`] and `tests/cli_admin.rs`.
 
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "these pages are for those who work on the modules; they are built with private items"
+)]
+
 pub mod admin;
 pub mod agent;
 pub mod cli;

@@ -4,6 +4,11 @@
 //! every command says what it does, with examples. Held by the tests at the foot, and by `tests/cli_*.rs` and
 //! `tests/ovs_cli.rs`, which run the command itself.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "help texts name sections of the configuration file, such as [ovs]"
+)]
+
 pub mod ask;
 pub mod bridge;
 pub mod cleanup;

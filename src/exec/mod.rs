@@ -13,7 +13,7 @@
 //!   or nobody receives its events any more. It never panics and never gives up: a peer that is away is tried again
 //!   after a pause that [`Backoff`] chooses.
 //! * Every batch is answered by exactly one [`Finished`](crate::ops::ExecEvent::Finished), also when the peer is away
-//!   ([`Outcome::Lost`](crate::ops::Outcome::Lost); the executor of devices, which cannot say that it is away, waits
+//!   ([`Outcome::Lost`]; the executor of devices, which cannot say that it is away, waits
 //!   for its next session instead). Facts that a batch caused are told before its answer.
 //! * After a loss it tells everything it finds, then goes on with changes. It decides nothing: what a key should hold
 //!   is in the batch, and what already holds is not written again.

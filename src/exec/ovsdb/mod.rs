@@ -1,7 +1,7 @@
 //! The switch's database: one client of ovsdb-server.
 //!
 //! Owns: the connection, a replica of the columns that count, the lock that lets one agent at a time write, and the
-//! transaction that a batch becomes ([`write`]). What the rows mean for the agent is in [`read`], which of them is
+//! transaction that a batch becomes ([`mod@write`]). What the rows mean for the agent is in [`read`], which of them is
 //! news in [`view`]. Statistics are never monitored. Held by `tests/exec_ovsdb.rs`.
 //!
 //! While another process holds the lock (RFC 7047 §4.1.8) nothing is told and nothing written: the agent stays
