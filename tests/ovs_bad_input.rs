@@ -142,11 +142,16 @@ fn networks_that_cannot_be() -> Result<()> {
     good.sql("UPDATE segments SET network_type = 'gre' WHERE segmentation_id = 8")?;
     good.site.wait_status(&[spec], "ACTIVE")?;
     // A bridge that appears later is taken.
-    let kind = format!(
-        "datapath_type={}",
-        good.site.hosts[0].hypervisor.switch.datapath().name()
-    );
-    good.site.hosts[0].hypervisor.switch.vsctl(&[
+    let rows = good.site.database.ports()?;
+    let waits = |row: &&testbed::PortRow| {
+        row.binding_error
+            .as_ref()
+            .is_some_and(|error| error.contains("br-missing"))
+    };
+    let id = rows.iter().find(waits).expect("still in error").id.clone();
+    let switch = &good.site.hosts[0].hypervisor.switch;
+    let kind = format!("datapath_type={}", switch.datapath().name());
+    switch.vsctl(&[
         "add-br",
         "br-missing",
         "--",
@@ -155,13 +160,6 @@ fn networks_that_cannot_be() -> Result<()> {
         "br-missing",
         &kind,
     ])?;
-    let rows = good.site.database.ports()?;
-    let waiting = rows.iter().find(|r| {
-        r.binding_error
-            .as_ref()
-            .is_some_and(|e| e.contains("br-missing"))
-    });
-    let id = waiting.expect("still in error").id.clone();
     wait_until(
         "the port on the bridge that came later is ACTIVE",
         PATIENCE,

@@ -318,8 +318,12 @@ fn docs(run: &Run<'_>) -> Result<bool> {
         "--no-deps",
         "--document-private-items",
     ];
+    let inside = [(
+        "RUSTDOCFLAGS",
+        "-D warnings -A rustdoc::private-intra-doc-links",
+    )];
     let libraries = run.cargo_env(&libraries, &strict)?;
-    Ok(run.cargo_env(&program, &strict)? && libraries)
+    Ok(run.cargo_env(&program, &inside)? && libraries)
 }
 
 fn bench(run: &Run<'_>) -> Result<bool> {
