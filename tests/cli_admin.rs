@@ -181,7 +181,11 @@ fn other_users_may_not_ask() {
     let _agent = bed.agent();
     // Where another user can reach it.
     let program = bed.path("vifd");
-    std::fs::copy(env!("CARGO_BIN_EXE_vifd"), &program).unwrap();
+    // Written by another process: a copy that this one holds open while another test starts a program cannot be run.
+    let copied = Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_vifd").as_ref(), program.as_os_str()])
+        .status();
+    assert!(copied.unwrap().success());
     let open = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
