@@ -18,7 +18,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  demo               two hypervisors in namespaces, 120 s at most: plug, ping, kill, restart, count (needs root)
+  demo               two hypervisors in namespaces, under a minute after the build: plug, ping, kill, restart, count (needs root)
   test [--stage S]…  everything that is checked, in stages with a time budget each (needs root)
   soak [--stage S]…  the same at full length: all kill points, long fuzzing, long outages
   uml [-- COMMAND]   the tests against a real switch inside user-mode Linux (kernel datapath), or a command there
