@@ -104,7 +104,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "bench",
         about: "benches build",
-        budget: 240,
+        budget: 420,
         run: bench,
     },
     Stage {
