@@ -32,10 +32,14 @@ pub fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// A cargo command in the workspace.
+/// A cargo command in the workspace. `VECTORS_DIR` is for stage `vectors` alone: everywhere else the vectors kept in
+/// the crates run.
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(program());
-    command.args(args).current_dir(root());
+    command
+        .args(args)
+        .current_dir(root())
+        .env_remove("VECTORS_DIR");
     command
 }
 

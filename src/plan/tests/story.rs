@@ -403,3 +403,39 @@ fn reports_are_batched() {
     assert_eq!(after.reports - before.reports, 50);
     assert!(after.report_batches - before.report_batches <= 2);
 }
+
+#[test]
+fn when_local_vlans_run_out_only_the_last_network_waits() {
+    let mut world = World::new();
+    let mut planner = world.start_agent();
+    let last = u128::from(LocalVlan::MAX) + 1;
+    for n in 1..=last {
+        world.wish(&mut planner, Delta::Network(network(n, NetworkType::Local)));
+        world.wish(&mut planner, Delta::Port(port(n, n)));
+        let mut told = None;
+        world.plug_quietly(&format!("tap{n}"), port_id(n), mac(n), &mut told);
+        planner.fact(Fact::Port(told.unwrap()), world.now());
+    }
+    world.quiesce(&mut planner);
+    let active = |world: &World| {
+        (1..=last)
+            .filter(|n| status(world, *n) == Some(PortStatus::Active))
+            .count()
+    };
+    assert_eq!(active(&world), usize::from(LocalVlan::MAX));
+    let waits = (1..=last)
+        .find(|n| status(&world, *n) != Some(PortStatus::Active))
+        .unwrap();
+    assert_eq!(status(&world, waits), Some(PortStatus::Error));
+    let reason = world.statuses[&port_id(waits)].1.clone().unwrap();
+    assert!(reason.contains("local VLANs"), "{reason}");
+    assert_eq!(tag(&world, &format!("tap{waits}")), Some(LocalVlan::DEAD));
+    let other = if waits == 1 { 2 } else { 1 };
+    world.wish(&mut planner, Delta::PortGone(port_id(other)));
+    world.quiesce(&mut planner);
+    assert_eq!(
+        status(&world, waits),
+        Some(PortStatus::Active),
+        "a number became free"
+    );
+}
