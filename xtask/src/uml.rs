@@ -172,8 +172,8 @@ echo o > /proc/sysrq-trigger
 sleep 60
 ",
         modules = LOAD.join(" "),
-        kill_points = count("VIFD_KILL_POINTS", 5),
-        random_steps = count("VIFD_RANDOM_STEPS", 30),
+        kill_points = count("VIFD_KILL_POINTS", 3),
+        random_steps = count("VIFD_RANDOM_STEPS", 20),
         payload = payload.display(),
     )
 }
