@@ -92,7 +92,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "uml",
         about: "the tests of `ovs` on openvswitch.ko, in user-mode Linux",
-        budget: 540,
+        budget: 600,
         run: uml_stage,
     },
     Stage {
@@ -104,7 +104,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "bench",
         about: "benches build",
-        budget: 420,
+        budget: 720,
         run: bench,
     },
     Stage {
