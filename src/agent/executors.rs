@@ -151,11 +151,9 @@ impl Executors {
         let refused = results
             .iter()
             .filter_map(|(port, result)| {
+                let reason = result.as_ref().err()?;
                 let at = order.iter().position(|p| p == port)?;
-                result
-                    .as_ref()
-                    .err()
-                    .map(|reason| (at, Arc::from(reason.as_str())))
+                Some((at, Arc::from(reason.as_str())))
             })
             .collect();
         Outcome::Done {

@@ -215,6 +215,7 @@ impl Agent {
         self.metrics
             .planner_seconds
             .inc_by(begun.elapsed().as_secs_f64());
+        self.gauge_connections();
         more
     }
 
@@ -255,7 +256,6 @@ impl Agent {
         }
         let now = self.now();
         self.planner.event(event, now);
-        self.gauge_connections();
     }
 
     fn log_outcome(&self, target: &Target, id: u64, outcome: &Outcome) {
@@ -319,7 +319,6 @@ impl Agent {
                 });
             }
         }
-        self.gauge_connections();
     }
 
     fn source_lost(&mut self, reason: String, now: Now) {
