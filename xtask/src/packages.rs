@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A file that has to be there, the Debian package that brings it, and what for.
+/// A program, or a file by its whole path, that has to be there, the Debian package that brings it, and what for.
 #[derive(Clone, Copy, Debug)]
 pub struct Need {
     file: &'static str,
@@ -52,6 +52,28 @@ pub const TESTS: &[Need] = &[
         "a kernel with openvswitch.ko and 802.1Q",
     ),
     need("valgrind", "valgrind", "instruction counts of the benches"),
+    need(
+        "conntrack",
+        "conntrack",
+        "independent witness of the conntrack tests",
+    ),
+    need("iptables", "iptables", "peer of the nf_tables bench"),
+    need("ipset", "ipset", "peer of the nf_tables bench"),
+    need(
+        "pkg-config",
+        "pkg-config",
+        "finding the libraries of the nf_tables oracle",
+    ),
+    need(
+        "/usr/include/libmnl/libmnl.h",
+        "libmnl-dev",
+        "oracle of the nf_tables encoder",
+    ),
+    need(
+        "/usr/include/libnftnl/rule.h",
+        "libnftnl-dev",
+        "oracle of the nf_tables encoder",
+    ),
 ];
 
 /// Installs what is missing, saying what and why.
@@ -114,10 +136,13 @@ fn apt(args: &[&str]) -> Result<bool> {
     Ok(status.success())
 }
 
-fn is_there(program: &str) -> bool {
+fn is_there(file: &str) -> bool {
+    if file.starts_with('/') {
+        return Path::new(file).exists();
+    }
     let path = std::env::var("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
     path.split(':')
         .chain(system)
-        .any(|dir| Path::new(dir).join(program).exists())
+        .any(|dir| Path::new(dir).join(file).exists())
 }
