@@ -3,23 +3,29 @@
 
 mod harness;
 
+use harness::proxy::Proxy;
 use harness::{Server, block_on, drain, run};
 use ovsdb::Uuid;
 use ovsdb::condition::Condition;
 use ovsdb::json::{Json, parse};
 use ovsdb::monitor::{Method, TableMonitor};
 use ovsdb::mutation::Mutation;
-use ovsdb::net::{Client, Config, Events};
+use ovsdb::net::{Client, Config, Events, Remote};
 use ovsdb::op::{Columns, Transaction, columns};
 use ovsdb::replica::{IndexSpec, Replica};
 use ovsdb::schema::{ColumnType, DatabaseSchema};
 use ovsdb::session::Event;
 use ovsdb::value::{Atom, Datum};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
-const LIMIT: Duration = Duration::from_secs(60);
+/// No test may hang; on an idle machine the slowest takes a few seconds.
+const LIMIT: Duration = Duration::from_secs(300);
 const TRANSACTIONS: usize = 10_000;
+/// Every reader loses its connection each time so many more transactions are through.
+const CUT_EVERY: usize = 250;
 /// Transactions a writer has in flight.
 const WINDOW: usize = 25;
 
@@ -103,24 +109,51 @@ fn random_transaction(random: &mut Random) -> Transaction {
     txn
 }
 
-async fn write(client: Client, seed: u64, n: usize) {
+async fn write(client: Client, seed: u64, n: usize, cuts: Arc<Cuts>) {
     let mut random = Random(seed);
     let mut flying = tokio::task::JoinSet::new();
     for _ in 0..n {
         if flying.len() >= WINDOW {
             let result: Result<_, ovsdb::net::Error> = flying.join_next().await.unwrap().unwrap();
             result.unwrap();
+            cuts.transaction_done().await;
         }
         let (client, txn) = (client.clone(), random_transaction(&mut random));
         flying.spawn(async move { client.transact(txn, LIMIT).await });
     }
     while let Some(result) = flying.join_next().await {
         result.unwrap().unwrap();
+        cuts.transaction_done().await;
     }
 }
 
-fn config(server: &Server, method: Method) -> Config {
-    let mut config = Config::new(vec![server.remote()], "z");
+/// Cuts the readers' connections, by the number of transactions alone.
+struct Cuts {
+    readers: Vec<(Proxy, watch::Receiver<usize>)>,
+    transactions: tokio::sync::Mutex<usize>,
+}
+
+impl Cuts {
+    /// Counts a transaction, and cuts when it is time. A reader that has not yet come back
+    /// from the last cut is waited for, while what is in flight goes on: so each cut hits a
+    /// complete connection, and each reconnect falls into a busy time.
+    async fn transaction_done(&self) {
+        let mut transactions = self.transactions.lock().await;
+        *transactions += 1;
+        if !transactions.is_multiple_of(CUT_EVERY) {
+            return;
+        }
+        let snapshots = *transactions / CUT_EVERY;
+        for (proxy, complete) in &self.readers {
+            let mut complete = complete.clone();
+            complete.wait_for(|n| *n == snapshots).await.unwrap();
+            proxy.cut().await;
+        }
+    }
+}
+
+fn config(remote: Remote, method: Method) -> Config {
+    let mut config = Config::new(vec![remote], "z");
     config.backoff_min = Duration::from_millis(5);
     config.backoff_max = Duration::from_millis(20);
     config.session.method = method;
@@ -132,8 +165,11 @@ fn config(server: &Server, method: Method) -> Config {
     config
 }
 
+/// Rows by table and UUID.
+type Rows = BTreeMap<(String, Uuid), Columns>;
+
 /// The database according to ovsdb-client.
-fn dump(server: &Server, schema: &DatabaseSchema) -> BTreeMap<(String, Uuid), Columns> {
+fn dump(server: &Server, schema: &DatabaseSchema) -> Rows {
     let text = run(
         "ovsdb-client",
         &["--format=json", "dump", &server.address(), "z"],
@@ -163,7 +199,7 @@ fn dump(server: &Server, schema: &DatabaseSchema) -> BTreeMap<(String, Uuid), Co
     out
 }
 
-fn content(replica: &Replica) -> BTreeMap<(String, Uuid), Columns> {
+fn content(replica: &Replica) -> Rows {
     let mut out = BTreeMap::new();
     for table in ["parent", "child"] {
         for (uuid, row) in replica.rows(table) {
@@ -201,34 +237,66 @@ fn check_indexes(replica: &Replica) {
     }
 }
 
-/// A reader, cut off now and then, whose changes must be consistent with what it was told
+/// A reader that is cut off now and then. Its changes must be consistent with what it was told
 /// before: an insert of a row it knows, or a change of one it does not know, is a fault.
-async fn read(
+struct Reader {
     client: Client,
-    mut events: Events,
-    mut replica: Replica,
-    mut done: tokio::sync::watch::Receiver<bool>,
-) -> (Client, Events, Replica, usize) {
-    let mut cuts = 0;
-    loop {
-        tokio::select! {
-            _ = done.changed() => return (client, events, replica, cuts),
-            event = events.next() => match event.unwrap() {
-                Event::Update(changes) => {
-                    for change in &changes {
-                        let known = replica.row(&change.table, change.uuid);
-                        assert_eq!(known, change.old.as_ref(), "{change:?}");
-                    }
-                    replica.follow(&changes);
-                }
-                Event::Disconnected(_) => cuts += 1,
-                _ => {}
-            },
-            () = tokio::time::sleep(Duration::from_millis(60)) => {}
+    events: Events,
+    replica: Replica,
+    /// Number of snapshots that have become complete.
+    complete: watch::Sender<usize>,
+}
+
+impl Reader {
+    fn start(remote: Remote, method: Method) -> Self {
+        let config = config(remote, method);
+        let replica = Replica::new(config.session.indexes.clone());
+        let (client, events) = Client::spawn(config).unwrap();
+        Self {
+            client,
+            events,
+            replica,
+            complete: watch::Sender::new(0),
         }
-        if cuts < 40 {
-            client.reconnect().await.unwrap();
-            tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Update(changes) => {
+                for change in &changes {
+                    let known = self.replica.row(&change.table, change.uuid);
+                    assert_eq!(known, change.old.as_ref(), "{change:?}");
+                }
+                self.replica.follow(&changes);
+            }
+            Event::InitialSnapshotComplete => self.complete.send_modify(|n| *n += 1),
+            _ => {}
+        }
+    }
+
+    async fn follow(mut self, mut finished: watch::Receiver<bool>) -> Self {
+        loop {
+            tokio::select! {
+                _ = finished.changed() => return self,
+                event = self.events.next() => self.take(event.unwrap()),
+            }
+        }
+    }
+
+    /// Takes what is still on its way, until the last cut is healed and the replica is as
+    /// expected.
+    async fn arrive_at(&mut self, expected: &Rows) {
+        while *self.complete.borrow() <= TRANSACTIONS / CUT_EVERY
+            || &content(&self.replica) != expected
+        {
+            let next = tokio::time::timeout(Duration::from_secs(30), self.events.next()).await;
+            match next {
+                Ok(event) => self.take(event.unwrap()),
+                Err(_) => {
+                    assert_eq!(&content(&self.replica), expected);
+                    panic!("{} snapshots complete", *self.complete.borrow());
+                }
+            }
         }
     }
 }
@@ -238,44 +306,43 @@ fn replica_equals_dump_after_random_transactions() {
     let server = Server::with_schema_text(SCHEMA);
     let schema = DatabaseSchema::parse(&parse(SCHEMA.as_bytes()).unwrap()).unwrap();
     block_on(LIMIT, async {
-        let (finish, done) = tokio::sync::watch::channel(false);
+        let (finish, finished) = watch::channel(false);
+        let mut cuts = Vec::new();
         let mut readers = tokio::task::JoinSet::new();
         for method in [Method::CondSince, Method::Cond, Method::Monitor] {
-            let (client, events, replica) = harness::connect(config(&server, method)).await;
-            readers.spawn(read(client, events, replica, done.clone()));
+            let proxy = Proxy::start(&server);
+            let reader = Reader::start(proxy.remote(), method);
+            cuts.push((proxy, reader.complete.subscribe()));
+            readers.spawn(reader.follow(finished.clone()));
         }
+        let cuts = Arc::new(Cuts {
+            readers: cuts,
+            transactions: tokio::sync::Mutex::new(0),
+        });
         let mut writers = tokio::task::JoinSet::new();
         for seed in [0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03] {
-            let (client, _events) = Client::spawn(config(&server, Method::Monitor)).unwrap();
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            writers.spawn(write(client, seed, TRANSACTIONS / 2));
+            let config = config(server.remote(), Method::Monitor);
+            let (client, _events, _replica) = harness::connect(config).await;
+            writers.spawn(write(client, seed, TRANSACTIONS / 2, cuts.clone()));
         }
         while let Some(result) = writers.join_next().await {
             result.unwrap();
         }
+        assert_eq!(*cuts.transactions.lock().await, TRANSACTIONS);
         finish.send(true).unwrap();
         let expected = dump(&server, &schema);
         assert!(expected.len() > 50, "{} rows", expected.len());
-        let mut cut = 0;
-        while let Some(result) = readers.join_next().await {
-            let (_client, mut events, mut replica, cuts) = result.unwrap();
-            cut += cuts;
-            // What is still on its way arrives soon.
-            for _ in 0..200 {
-                drain(&mut events, &mut replica);
-                if content(&replica) == expected {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            assert_eq!(content(&replica), expected);
-            check_indexes(&replica);
+        while let Some(reader) = readers.join_next().await {
+            let mut reader = reader.unwrap();
+            reader.arrive_at(&expected).await;
+            check_indexes(&reader.replica);
+            let connections = reader.client.counters().connections;
+            assert_eq!(
+                usize::try_from(connections).unwrap(),
+                TRANSACTIONS / CUT_EVERY + 1
+            );
         }
-        println!(
-            "{} rows after {TRANSACTIONS} transactions, {cut} cuts",
-            expected.len()
-        );
-        assert!(cut > 20, "only {cut} cuts");
+        println!("{} rows after {TRANSACTIONS} transactions", expected.len());
     });
 }
 
@@ -283,7 +350,7 @@ fn replica_equals_dump_after_random_transactions() {
 fn conditions_change_what_is_seen() {
     let server = Server::with_schema_text(SCHEMA);
     block_on(LIMIT, async {
-        let mut config = config(&server, Method::CondSince);
+        let mut config = config(server.remote(), Method::CondSince);
         config.session.monitors = vec![TableMonitor::all("parent").when([Condition::eq("k", 1)])];
         let (client, mut events, mut replica) = harness::connect(config).await;
         let mut txn = Transaction::new();

@@ -1,6 +1,8 @@
 //! A private ovsdb-server per test, and a client of it.
 #![allow(dead_code, reason = "every test program uses another part")]
 
+pub mod proxy;
+
 use ovsdb::net::{Client, Config, Events, Remote};
 use ovsdb::session::Event;
 use std::path::{Path, PathBuf};
