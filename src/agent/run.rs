@@ -70,6 +70,7 @@ pub fn plan_config(config: &Config) -> PlanConfig {
         tunnel_types: config.agent.tunnel_types.clone(),
         vxlan_udp_port: config.agent.vxlan_udp_port,
         dont_fragment: config.agent.dont_fragment,
+        firewall: config.firewall,
         tunnel_csum: config.agent.tunnel_csum,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ini::{Ini, Value};
 use super::problem::{ConfigError, Problem};
 use super::{Agent, Config, Database, Loaded, Log, Ovs, OvsdbAddress, Tls, names, parse};
-use crate::model::HostName;
+use crate::model::{FirewallDriver, HostName};
 
 pub(super) fn check(
     files: &[(&Path, String)],
@@ -59,6 +59,7 @@ impl Checker<'_> {
                 tunnel_csum: self.option("agent", "tunnel_csum", parse::boolean),
                 report_interval: self.option("agent", "report_interval", parse::seconds),
             },
+            firewall: self.firewall(),
             database: Database {
                 connection: self.option("database", "connection", parse::database),
                 poll_interval: self.option("database", "poll_interval_ms", parse::milliseconds),
@@ -66,6 +67,16 @@ impl Checker<'_> {
             state_dir: self.option("vifd", "state_dir", parse::path),
             run_dir: self.option("vifd", "run_dir", parse::path),
             metrics_listen: self.option("vifd", "metrics_listen", parse::listen),
+        }
+    }
+
+    fn firewall(&mut self) -> FirewallDriver {
+        let driver = self.option("securitygroup", "firewall_driver", parse::firewall_driver);
+        let enabled = self.option("securitygroup", "enable_security_group", parse::boolean);
+        if enabled {
+            driver
+        } else {
+            FirewallDriver::Noop
         }
     }
 

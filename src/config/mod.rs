@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{HostName, TunnelType};
+use crate::model::{FirewallDriver, HostName, TunnelType};
 
 pub use ini::Place;
 pub use problem::{ConfigError, Problem};
@@ -36,6 +36,8 @@ pub struct Config {
     pub ovs: Ovs,
     /// Tunnels and reports.
     pub agent: Agent,
+    /// `[securitygroup] firewall_driver`; [`FirewallDriver::Noop`] also when `enable_security_group` is false.
+    pub firewall: FirewallDriver,
     /// The control plane's database.
     pub database: Database,
     /// `[vifd] state_dir`.

@@ -44,6 +44,8 @@ pub(super) const OPTIONS: &[Known] = &[
     known("agent", "dont_fragment", "true"),
     known("agent", "tunnel_csum", "false"),
     known("agent", "report_interval", "5"),
+    known("securitygroup", "enable_security_group", "true"),
+    known("securitygroup", "firewall_driver", "noop"),
     known("database", "connection", "sqlite:////var/lib/vifd/vifd.db"),
     known("database", "poll_interval_ms", "25"),
     known("vifd", "state_dir", "/var/lib/vifd"),
@@ -53,7 +55,6 @@ pub(super) const OPTIONS: &[Known] = &[
 
 /// Sections of Neutron and its libraries that vifd does not read.
 const FOREIGN_SECTIONS: &[&str] = &[
-    "securitygroup",
     "vxlan",
     "linux_bridge",
     "network_log",
@@ -242,6 +243,7 @@ const FOREIGN_OPTIONS: &[(&str, &[&str])] = &[
             "bridge_mac_table_size",
         ],
     ),
+    ("securitygroup", &["enable_ipset", "permitted_ethertypes"]),
     (
         "database",
         &[

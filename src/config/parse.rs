@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{BridgeMapping, DatapathType, LogFormat, OvsdbAddress};
-use crate::model::TunnelType;
+use crate::model::{FirewallDriver, TunnelType};
 
 type Parsed<T> = Result<T, String>;
 
@@ -218,6 +218,25 @@ pub(super) fn listen(text: &str) -> Parsed<Option<SocketAddr>> {
         _ => text.parse().map(Some).map_err(|_| {
             "not IP:PORT: give e.g. 127.0.0.1:9477, or nothing to switch it off".to_owned()
         }),
+    }
+}
+
+/// Neutron's names for its drivers, short ones and paths of classes, and vifd's own. What was iptables there is
+/// nf_tables here.
+pub(super) fn firewall_driver(text: &str) -> Parsed<FirewallDriver> {
+    let name = text.rsplit('.').next().unwrap_or(text);
+    match name {
+        "" | "noop" | "NoopFirewallDriver" => Ok(FirewallDriver::Noop),
+        "openvswitch" | "OVSFirewallDriver" => Ok(FirewallDriver::OpenFlow),
+        "nft"
+        | "iptables"
+        | "iptables_hybrid"
+        | "IptablesFirewallDriver"
+        | "OVSHybridIptablesFirewallDriver" => Ok(FirewallDriver::Nft),
+        _ => Err(
+            "not a firewall driver: give noop, openvswitch (flows of the integration bridge) or nft (nf_tables on Linux bridges; iptables and iptables_hybrid mean the same)"
+                .to_owned(),
+        ),
     }
 }
 

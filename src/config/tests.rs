@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::FirewallDriver;
 
 fn load(text: &str) -> Result<Loaded, ConfigError> {
     Config::parse(&[(Path::new("vifd.conf"), text)], "hv9")
@@ -53,6 +54,39 @@ fn a_neutron_file_is_read_without_a_word() {
         vec![TunnelType::Vxlan, TunnelType::Gre]
     );
     assert_eq!(&*config.ovs.bridge_mappings[0].bridge, "br-ex");
+}
+
+#[test]
+fn firewall_drivers_have_neutrons_names() {
+    let driver =
+        |text: &str| load(&format!("[securitygroup]\n{text}\n")).map(|l| l.config.firewall);
+    assert_eq!(load("").unwrap().config.firewall, FirewallDriver::Noop);
+    for (name, expected) in [
+        ("noop", FirewallDriver::Noop),
+        (
+            "neutron.agent.firewall.NoopFirewallDriver",
+            FirewallDriver::Noop,
+        ),
+        ("openvswitch", FirewallDriver::OpenFlow),
+        ("nft", FirewallDriver::Nft),
+        ("iptables_hybrid", FirewallDriver::Nft),
+        (
+            "neutron.agent.linux.iptables_firewall.OVSHybridIptablesFirewallDriver",
+            FirewallDriver::Nft,
+        ),
+    ] {
+        assert_eq!(
+            driver(&format!("firewall_driver = {name}")).unwrap(),
+            expected,
+            "{name}"
+        );
+    }
+    let off = "firewall_driver = openvswitch\nenable_security_group = false";
+    assert_eq!(driver(off).unwrap(), FirewallDriver::Noop);
+    assert!(
+        problems("[securitygroup]\nfirewall_driver = ebtables\n")[0]
+            .contains("not a firewall driver")
+    );
 }
 
 #[test]

@@ -6,9 +6,11 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::id::{NetworkId, PortId, SubnetId};
+use super::id::{GroupId, MemberId, NetworkId, PortId, SubnetId};
 use super::network::{Network, Subnet};
 use super::port::Port;
+use super::remote::RemoteSet;
+use super::secgroup::{Member, MemberAddress, RemoteId, SecurityGroup};
 use super::tunnel::Endpoint;
 
 /// One step of the source.
@@ -34,6 +36,14 @@ pub enum Delta {
     Endpoint(Endpoint),
     /// A tunnel endpoint is gone.
     EndpointGone(Endpoint),
+    /// A security group that ports of this host are in is new or changed.
+    Group(SecurityGroup),
+    /// A security group is gone, or no port of this host is in it any more.
+    GroupGone(GroupId),
+    /// What one member contributes to a set that rules of a known group name, or does no longer.
+    Member(Member),
+    /// A set is gone, or no rule of a known group names it any more.
+    RemoteGone(RemoteId),
 }
 
 /// What a delta really changed: the planner's fan-out starts here.
@@ -50,6 +60,20 @@ pub enum Change {
     },
     /// This endpoint came or went.
     Endpoint(Endpoint),
+    /// This group differs, is new or gone: its rules, or whether it is stateful.
+    Group {
+        /// Which.
+        id: GroupId,
+    },
+    /// The addresses of this set differ: these were not in it before, those are not in it now.
+    Remote {
+        /// Which.
+        id: RemoteId,
+        /// New ones.
+        added: Vec<MemberAddress>,
+        /// Those gone.
+        removed: Vec<MemberAddress>,
+    },
 }
 
 /// The store.
@@ -59,7 +83,11 @@ pub struct Desired {
     subnets: FxHashMap<SubnetId, Subnet>,
     ports: FxHashMap<PortId, Port>,
     endpoints: FxHashSet<Endpoint>,
+    groups: FxHashMap<GroupId, SecurityGroup>,
+    remotes: FxHashMap<RemoteId, RemoteSet>,
     ports_of: FxHashMap<NetworkId, FxHashSet<PortId>>,
+    ports_in: FxHashMap<GroupId, FxHashSet<PortId>>,
+    groups_naming: FxHashMap<RemoteId, FxHashSet<GroupId>>,
     snapshot: Option<Seen>,
     complete: bool,
 }
@@ -71,6 +99,8 @@ struct Seen {
     subnets: FxHashSet<SubnetId>,
     ports: FxHashSet<PortId>,
     endpoints: FxHashSet<Endpoint>,
+    groups: FxHashSet<GroupId>,
+    members: FxHashMap<RemoteId, FxHashSet<MemberId>>,
 }
 
 impl Desired {
@@ -119,6 +149,40 @@ impl Desired {
         self.endpoints.contains(endpoint)
     }
 
+    /// A security group by id.
+    pub fn group(&self, id: GroupId) -> Option<&SecurityGroup> {
+        self.groups.get(&id)
+    }
+
+    /// All security groups that are known.
+    pub fn groups(&self) -> impl Iterator<Item = &SecurityGroup> {
+        self.groups.values()
+    }
+
+    /// The ports of this host in a group, in no order.
+    pub fn ports_in(&self, group: GroupId) -> impl Iterator<Item = PortId> {
+        self.ports_in.get(&group).into_iter().flatten().copied()
+    }
+
+    /// The addresses of a set; `None` if it has none.
+    pub fn remote(&self, id: RemoteId) -> Option<&RemoteSet> {
+        self.remotes.get(&id)
+    }
+
+    /// All sets that have addresses.
+    pub fn remotes(&self) -> impl Iterator<Item = (RemoteId, &RemoteSet)> {
+        self.remotes.iter().map(|(id, set)| (*id, set))
+    }
+
+    /// The known groups with a rule that names the set, in no order.
+    pub fn groups_naming(&self, remote: RemoteId) -> impl Iterator<Item = GroupId> {
+        self.groups_naming
+            .get(&remote)
+            .into_iter()
+            .flatten()
+            .copied()
+    }
+
     /// Takes one delta in and says what really changed. An equal upsert changes nothing.
     pub fn apply(&mut self, delta: Delta) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -160,8 +224,83 @@ impl Desired {
                     changes.push(Change::Endpoint(endpoint));
                 }
             }
+            Delta::Group(group) => self.upsert_group(group, &mut changes),
+            Delta::GroupGone(id) => self.remove_group(id, &mut changes),
+            Delta::Member(member) => self.upsert_member(member, &mut changes),
+            Delta::RemoteGone(id) => self.remove_remote(id, &mut changes),
         }
         changes
+    }
+
+    fn upsert_group(&mut self, group: SecurityGroup, changes: &mut Vec<Change>) {
+        if let Some(seen) = &mut self.snapshot {
+            seen.groups.insert(group.id);
+        }
+        let id = group.id;
+        let old = self.groups.get(&id);
+        if old == Some(&group) {
+            return;
+        }
+        // A name or a problem is for people; it moves no packet.
+        let same = old.is_some_and(|o| o.stateful == group.stateful && o.rules == group.rules);
+        if !same {
+            self.forget_names(id);
+            for remote in group.remotes() {
+                self.groups_naming.entry(remote).or_default().insert(id);
+            }
+            changes.push(Change::Group { id });
+        }
+        self.groups.insert(id, group);
+    }
+
+    fn remove_group(&mut self, id: GroupId, changes: &mut Vec<Change>) {
+        self.forget_names(id);
+        if self.groups.remove(&id).is_some() {
+            changes.push(Change::Group { id });
+        }
+    }
+
+    /// Takes a group out of the index of those that name a set.
+    fn forget_names(&mut self, id: GroupId) {
+        let Some(old) = self.groups.get(&id) else {
+            return;
+        };
+        for remote in old.remotes() {
+            if let Some(naming) = self.groups_naming.get_mut(&remote) {
+                naming.remove(&id);
+                if naming.is_empty() {
+                    self.groups_naming.remove(&remote);
+                }
+            }
+        }
+    }
+
+    fn upsert_member(&mut self, member: Member, changes: &mut Vec<Change>) {
+        if let Some(seen) = &mut self.snapshot {
+            seen.members
+                .entry(member.set)
+                .or_default()
+                .insert(member.id);
+        }
+        let id = member.set;
+        let set = self.remotes.entry(id).or_default();
+        let (added, removed) = set.contribute(member.id, member.addresses);
+        if set.is_empty() {
+            self.remotes.remove(&id);
+        }
+        if !added.is_empty() || !removed.is_empty() {
+            changes.push(Change::Remote { id, added, removed });
+        }
+    }
+
+    fn remove_remote(&mut self, id: RemoteId, changes: &mut Vec<Change>) {
+        if let Some(set) = self.remotes.remove(&id) {
+            changes.push(Change::Remote {
+                id,
+                added: Vec::new(),
+                removed: set.addresses().collect(),
+            });
+        }
     }
 
     fn upsert_port(&mut self, port: Port, changes: &mut Vec<Change>) {
@@ -174,8 +313,15 @@ impl Desired {
             return;
         }
         let old_network = old.map(|p| p.network);
+        let old_groups = old.map(|p| p.groups.clone()).unwrap_or_default();
         if let Some(old) = old_network.filter(|old| *old != network) {
             self.unlink(old, id);
+        }
+        for group in old_groups.iter().filter(|g| !port.groups.contains(g)) {
+            self.leave(*group, id);
+        }
+        for group in &port.groups {
+            self.ports_in.entry(*group).or_default().insert(id);
         }
         self.ports_of.entry(network).or_default().insert(id);
         self.ports.insert(id, port);
@@ -185,6 +331,9 @@ impl Desired {
     fn remove_port(&mut self, id: PortId, changes: &mut Vec<Change>) {
         if let Some(old) = self.ports.remove(&id) {
             self.unlink(old.network, id);
+            for group in &old.groups {
+                self.leave(*group, id);
+            }
             changes.push(Change::Port {
                 id,
                 old_network: Some(old.network),
@@ -203,6 +352,15 @@ impl Desired {
             ports.remove(&port);
             if ports.is_empty() {
                 self.ports_of.remove(&network);
+            }
+        }
+    }
+
+    fn leave(&mut self, group: GroupId, port: PortId) {
+        if let Some(ports) = self.ports_in.get_mut(&group) {
+            ports.remove(&port);
+            if ports.is_empty() {
+                self.ports_in.remove(&group);
             }
         }
     }
@@ -231,6 +389,16 @@ impl Desired {
         }
         self.subnets.retain(|id, _| seen.subnets.contains(id));
         let gone: Vec<_> = self
+            .groups
+            .keys()
+            .filter(|id| !seen.groups.contains(id))
+            .copied()
+            .collect();
+        for id in gone {
+            self.remove_group(id, changes);
+        }
+        self.forget_members(&seen.members, changes);
+        let gone: Vec<_> = self
             .endpoints
             .iter()
             .filter(|e| !seen.endpoints.contains(*e))
@@ -242,5 +410,33 @@ impl Desired {
         }
         self.complete = true;
         changes.push(Change::Complete);
+    }
+
+    /// Members that a snapshot did not mention are gone.
+    fn forget_members(
+        &mut self,
+        seen: &FxHashMap<RemoteId, FxHashSet<MemberId>>,
+        changes: &mut Vec<Change>,
+    ) {
+        let ids: Vec<RemoteId> = self.remotes.keys().copied().collect();
+        for id in ids {
+            let Some(seen) = seen.get(&id) else {
+                self.remove_remote(id, changes);
+                continue;
+            };
+            let gone: Vec<MemberId> = self
+                .remotes
+                .get(&id)
+                .into_iter()
+                .flat_map(RemoteSet::members)
+                .filter(|member| !seen.contains(member))
+                .collect();
+            for member in gone {
+                let addresses = Vec::new();
+                let set = id;
+                let id = member;
+                self.upsert_member(Member { set, id, addresses }, changes);
+            }
+        }
     }
 }

@@ -41,6 +41,14 @@ uuid_id!(
     SubnetId,
     /// A port: what a VIF's `iface-id` names.
     PortId,
+    /// A security group.
+    GroupId,
+    /// A rule of a security group.
+    RuleId,
+    /// An address group.
+    AddressGroupId,
+    /// Who contributes addresses to a remote group or address group.
+    MemberId,
 );
 
 /// The name under which a hypervisor is known to the control plane.

@@ -9,12 +9,22 @@ pub mod id;
 pub mod network;
 pub mod observed;
 pub mod port;
+pub mod remote;
+pub mod secgroup;
 pub mod tunnel;
 
 pub use addr::{AddressPair, Mac};
 pub use desired::{Change, Delta, Desired};
-pub use id::{HostName, LocalVlan, NetworkId, Ofport, PortId, SegmentId, SubnetId};
+pub use id::{
+    AddressGroupId, GroupId, HostName, LocalVlan, MemberId, NetworkId, Ofport, PortId, RuleId,
+    SegmentId, SubnetId,
+};
 pub use network::{Network, NetworkType, Segment, Subnet};
 pub use observed::{BridgeFact, Fact, LinkFact, Observed, OfportState, PortFact, Seen, VlanHint};
 pub use port::{FixedIp, Port, PortStatus};
+pub use remote::RemoteSet;
+pub use secgroup::{
+    Direction, Family, FirewallDriver, Member, MemberAddress, Remote, RemoteId, Rule,
+    SecurityGroup, Service,
+};
 pub use tunnel::{Endpoint, TunnelType};

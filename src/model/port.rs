@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::addr::{AddressPair, Mac};
-use super::id::{HostName, NetworkId, PortId, SubnetId};
+use super::id::{GroupId, HostName, NetworkId, PortId, SubnetId};
 
 /// An address that a port was given.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -73,8 +73,10 @@ pub struct Port {
     pub fixed_ips: Vec<FixedIp>,
     /// Further sources it may use.
     pub allowed_pairs: Vec<AddressPair>,
-    /// `false` lets it send from any address.
+    /// `false` lets it send from any address, and takes security groups away from it.
     pub port_security: bool,
+    /// Its security groups, sorted, without duplicates.
+    pub groups: Vec<GroupId>,
     /// What the control plane shows for it now; what we report is compared with this.
     pub status: PortStatus,
     /// The binding error that stands beside the status, if any.
@@ -82,4 +84,12 @@ pub struct Port {
     /// Why the source holds the row unusable (duplicate address, malformed column …), in words for a person. Such a
     /// port is put on the dead VLAN and reported as an error; others go on.
     pub unusable: Option<Arc<str>>,
+}
+
+impl Port {
+    /// `true` if packets of this port are held to its addresses and security groups: port security is on, and it is
+    /// not one of the control plane's own ports (`network:…`).
+    pub fn is_filtered(&self) -> bool {
+        self.port_security && !self.device_owner.starts_with("network:")
+    }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::names;
-use crate::model::{HostName, NetworkType, TunnelType};
+use crate::model::{FirewallDriver, HostName, NetworkType, TunnelType};
 
 /// The host as configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +34,8 @@ pub struct PlanConfig {
     pub dont_fragment: bool,
     /// Checksum outer headers.
     pub tunnel_csum: bool,
+    /// What enforces security groups.
+    pub firewall: FirewallDriver,
 }
 
 impl PlanConfig {

@@ -11,7 +11,7 @@ use super::values;
 use super::{Now, Planner};
 use crate::model::desired::Change;
 use crate::model::observed::Seen;
-use crate::model::{Endpoint, NetworkId, NetworkType, PortFact, PortId};
+use crate::model::{Endpoint, GroupId, NetworkId, NetworkType, PortFact, PortId};
 use crate::ops::row::RowKey;
 
 const SEGMENT: [Facet; 4] = [Facet::SegInt, Facet::SegPhys, Facet::SegTun, Facet::Flood];
@@ -106,6 +106,16 @@ impl Planner {
             Change::Network { id } => self.on_network(id),
             Change::Port { id, .. } => self.on_port(id),
             Change::Endpoint(endpoint) => self.on_endpoint(endpoint),
+            Change::Group { id } => self.on_group(id),
+            Change::Remote { .. } => {}
+        }
+    }
+
+    /// What a group allows is rendered for the ports in it.
+    fn on_group(&mut self, id: GroupId) {
+        let ports: Vec<PortId> = self.desired.ports_in(id).collect();
+        for port in ports {
+            self.mark(CellId::new(Key::Port(port), Facet::Guard));
         }
     }
 

@@ -82,7 +82,7 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
     };
     let from = |table, priority| Flow::new(table, priority).in_port(ofport);
     let mut flows = Vec::new();
-    if !port.port_security || port.device_owner.starts_with("network:") {
+    if !port.is_filtered() {
         flows.push(from(int::LOCAL_SWITCHING, 9).actions([act::resubmit(int::TRANSIENT)]));
     } else {
         let (macs, prefixes) = allowed(port);

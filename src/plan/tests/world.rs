@@ -41,6 +41,7 @@ pub fn config() -> PlanConfig {
         tunnel_types: vec![TunnelType::Gre, TunnelType::Vxlan],
         vxlan_udp_port: 4789,
         dont_fragment: true,
+        firewall: crate::model::FirewallDriver::Noop,
         tunnel_csum: false,
     }
 }
@@ -84,6 +85,7 @@ pub fn port(n: u128, net: u128) -> Port {
         }],
         allowed_pairs: vec![],
         port_security: true,
+        groups: vec![],
         status: PortStatus::Build,
         binding_error: None,
         unusable: None,

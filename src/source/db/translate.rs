@@ -273,6 +273,7 @@ pub(super) fn port(record: &Record, host: &HostName) -> Result<Port, String> {
         fixed_ips,
         allowed_pairs,
         port_security,
+        groups: Vec::new(),
         status,
         binding_error,
         unusable: columns.wrong.map(Arc::from),
