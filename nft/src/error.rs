@@ -40,17 +40,57 @@ pub enum Fault {
         /// The offending value.
         value: u32,
     },
+    /// Text: another character than the grammar wants.
+    Unexpected {
+        /// The character.
+        found: char,
+    },
+    /// Text: it ends inside the item.
+    Ended,
+    /// Text: a word that names nothing here.
+    Unknown,
+    /// Text: where a number should be.
+    NotANumber,
+    /// Text: a number that the item cannot hold.
+    OutOfRange,
+    /// Text: names something that no line above declares.
+    Undeclared,
+    /// Text: a line above declares it already.
+    Twice,
+    /// Text: another number of objects than its last line says.
+    Count {
+        /// Objects announced.
+        told: u64,
+        /// Objects there.
+        had: u64,
+    },
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at offset {}: ", self.what, self.offset)?;
-        match self.fault {
+        write!(f, "{} at offset {}: {}", self.what, self.offset, self.fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
             Fault::Truncated { wanted, had } => write!(f, "wanted {wanted} bytes, had {had}"),
             Fault::Trailing { had } => write!(f, "{had} bytes left over"),
-            Fault::Missing => f.write_str("required attribute is missing"),
+            Fault::Missing => f.write_str("is missing"),
             Fault::TooDeep => f.write_str("nested too deeply"),
             Fault::Invalid { value } => write!(f, "invalid value {value}"),
+            Fault::Unexpected { found } => write!(f, "unexpected {found:?}"),
+            Fault::Ended => f.write_str("the line ends here"),
+            Fault::Unknown => f.write_str("nothing has this name"),
+            Fault::NotANumber => f.write_str("not a number"),
+            Fault::OutOfRange => f.write_str("number out of range"),
+            Fault::Undeclared => f.write_str("not declared above"),
+            Fault::Twice => f.write_str("declared above already"),
+            Fault::Count { told, had } => write!(
+                f,
+                "says {told} objects, there are {had}: was something lost? After editing write `end` alone"
+            ),
         }
     }
 }

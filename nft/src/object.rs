@@ -345,7 +345,8 @@ impl Saved for Object {
             } else if cursor.key("userdata") {
                 object.userdata = Some(UserData::restore(cursor)?);
             } else {
-                object.other.0.push(crate::saved::restore_unknown(cursor)?);
+                let unknown = crate::saved::restore_unknown(cursor, "object")?;
+                object.other.0.push(unknown);
             }
         }
         object.table = table.ok_or_else(|| start.error("object.table", Fault::Missing))?;

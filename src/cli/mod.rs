@@ -14,6 +14,7 @@ pub mod bridge;
 pub mod cleanup;
 pub mod db;
 pub mod failure;
+pub mod nft;
 pub mod openflow;
 pub mod output;
 pub mod ovs;
@@ -70,6 +71,7 @@ enum Command {
     Cleanup(cleanup::CleanupArgs),
     Ovs(ovs::OvsArgs),
     Openflow(openflow::OpenflowArgs),
+    Nft(nft::NftArgs),
 }
 
 impl Cli {
@@ -95,6 +97,7 @@ impl Cli {
             Command::Cleanup(args) => cleanup::run(&args),
             Command::Ovs(args) => ovs::run(&args),
             Command::Openflow(args) => openflow::run(&args),
+            Command::Nft(args) => nft::run(&args),
         }
     }
 }

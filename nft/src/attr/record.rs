@@ -85,7 +85,7 @@ macro_rules! attributes {
                             $crate::saved::Saved::restore(cursor)?));
                         continue;
                     } )*
-                    other.0.push($crate::saved::restore_unknown(cursor)?);
+                    other.0.push($crate::saved::restore_unknown(cursor, $label)?);
                 }
                 let _ = start;
                 Ok(Self {

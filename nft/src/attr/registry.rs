@@ -41,7 +41,7 @@ macro_rules! registry {
                 cursor: &mut $crate::saved::Cursor<'_>,
             ) -> Result<Self, $crate::error::DecodeError> {
                 $( if cursor.word($text) { return Ok(Self($value)); } )*
-                $crate::saved::Saved::restore(cursor).map(Self)
+                $crate::saved::restore_named(cursor, stringify!($name)).map(Self)
             }
         }
     };
@@ -123,7 +123,7 @@ macro_rules! flags {
                     };
                     bits |= match named {
                         Some(bit) => bit,
-                        None => $crate::saved::Saved::restore(cursor)?,
+                        None => $crate::saved::restore_named(cursor, stringify!($name))?,
                     };
                     if !cursor.eat('|') {
                         return Ok(Self(bits));

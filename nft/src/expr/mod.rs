@@ -146,10 +146,10 @@ macro_rules! expressions {
                 if cursor.peek('"') {
                     return OtherExpr::restore(cursor).map(Self::Other);
                 }
-                let at = *cursor;
+                let at = cursor.here();
                 match cursor.token() {
                     $( $name => $variant::restore(cursor).map(Self::$variant), )*
-                    _ => Err(at.error("expression", Fault::Invalid { value: 0 })),
+                    _ => Err(at.error("expression", Fault::Unknown)),
                 }
             }
         }

@@ -51,6 +51,14 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
+    /// The position of the next token.
+    pub(crate) fn here(&self) -> Self {
+        Self {
+            rest: self.rest.trim_start(),
+            ..*self
+        }
+    }
+
     fn space(&mut self) {
         self.rest = self.rest.trim_start();
     }
@@ -73,10 +81,8 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         let fault = match self.rest.chars().next() {
-            Some(found) => Fault::Invalid {
-                value: u32::from(found),
-            },
-            None => Fault::Truncated { wanted: 1, had: 0 },
+            Some(found) => Fault::Unexpected { found },
+            None => Fault::Ended,
         };
         Err(self.error(what, fault))
     }
@@ -146,8 +152,8 @@ impl<'a> Cursor<'a> {
 
     /// A decimal or `0x` number.
     pub fn number(&mut self, what: &'static str) -> Result<u64, DecodeError> {
-        let at = *self;
-        let rest = self.rest.trim_start();
+        let at = self.here();
+        let rest = at.rest;
         let (radix, digits) = match rest.strip_prefix("0x") {
             Some(rest) => (16, rest),
             None => (10, rest),
@@ -157,8 +163,12 @@ impl<'a> Cursor<'a> {
             .unwrap_or(digits.len());
         let (digits, rest) = digits.split_at_checked(end).unwrap_or((digits, ""));
         self.rest = rest;
-        u64::from_str_radix(digits, radix)
-            .map_err(|_| at.error(what, Fault::Invalid { value: u32::MAX }))
+        let fault = match digits {
+            "" if at.rest.is_empty() => Fault::Ended,
+            "" => Fault::NotANumber,
+            _ => Fault::OutOfRange,
+        };
+        u64::from_str_radix(digits, radix).map_err(|_| at.error(what, fault))
     }
 
     /// `0x` and an even number of hexadecimal digits.
@@ -166,7 +176,11 @@ impl<'a> Cursor<'a> {
         self.space();
         let at = *self;
         let Some(rest) = self.rest.strip_prefix("0x") else {
-            return Err(at.error(what, Fault::Missing));
+            let fault = match self.rest.chars().next() {
+                Some(found) => Fault::Unexpected { found },
+                None => Fault::Ended,
+            };
+            return Err(at.error(what, fault));
         };
         let end = rest
             .find(|c: char| !c.is_ascii_hexdigit())
@@ -198,7 +212,7 @@ impl<'a> Cursor<'a> {
             let at = *self;
             let mut chars = self.rest.chars();
             let Some(c) = chars.next() else {
-                return Err(at.error(what, Fault::Truncated { wanted: 1, had: 0 }));
+                return Err(at.error(what, Fault::Ended));
             };
             self.rest = chars.as_str();
             match c {
@@ -215,12 +229,7 @@ impl<'a> Cursor<'a> {
                         _ => None,
                     };
                     let Some(byte) = byte else {
-                        return Err(at.error(
-                            what,
-                            Fault::Invalid {
-                                value: u32::from('\\'),
-                            },
-                        ));
+                        return Err(at.error(what, Fault::Unexpected { found: c }));
                     };
                     self.rest = chars.as_str();
                     bytes.push(byte);

@@ -77,18 +77,22 @@ pub(crate) fn save_unknown(unknown: &Unknown, out: &mut String) {
     }
 }
 
-/// Reads one attribute without a name.
-pub(crate) fn restore_unknown(cursor: &mut Cursor<'_>) -> Result<UnknownAttribute, DecodeError> {
-    cursor.expect('#', "attribute name")?;
+/// Reads one attribute without a name, in a record called `what`.
+pub(crate) fn restore_unknown(
+    cursor: &mut Cursor<'_>,
+    what: &'static str,
+) -> Result<UnknownAttribute, DecodeError> {
+    if cursor.at_end() {
+        return Err(cursor.error(what, Fault::Ended));
+    }
+    if !cursor.peek('#') {
+        return Err(cursor.error(what, Fault::Unknown));
+    }
+    cursor.expect('#', what)?;
     let at = *cursor;
-    let kind = u16::restore(cursor)?;
+    let kind: u16 = restore_number(cursor, "attribute number")?;
     if kind > 0x3fff {
-        return Err(at.error(
-            "attribute number",
-            Fault::Invalid {
-                value: u32::from(kind),
-            },
-        ));
+        return Err(at.error("attribute number", Fault::OutOfRange));
     }
     let nested = cursor.eat('n');
     cursor.expect('=', "attribute value")?;
@@ -100,6 +104,30 @@ pub(crate) fn restore_unknown(cursor: &mut Cursor<'_>) -> Result<UnknownAttribut
     })
 }
 
+/// Reads a number; errors call it `what`.
+pub(crate) fn restore_number<T: TryFrom<u64>>(
+    cursor: &mut Cursor<'_>,
+    what: &'static str,
+) -> Result<T, DecodeError> {
+    let at = cursor.here();
+    let number = cursor.number(what)?;
+    T::try_from(number).map_err(|_| at.error(what, Fault::OutOfRange))
+}
+
+/// Reads the number of something that is none of the known names.
+pub(crate) fn restore_named<T: TryFrom<u64>>(
+    cursor: &mut Cursor<'_>,
+    what: &'static str,
+) -> Result<T, DecodeError> {
+    restore_number(cursor, what).map_err(|error| match error.fault {
+        Fault::NotANumber => DecodeError {
+            fault: Fault::Unknown,
+            ..error
+        },
+        _ => error,
+    })
+}
+
 macro_rules! unsigned {
     ($($ty:ident),*) => {$(
         impl Saved for $ty {
@@ -107,10 +135,7 @@ macro_rules! unsigned {
                 out.push_str(&self.to_string());
             }
             fn restore(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
-                let at = *cursor;
-                let number = cursor.number(stringify!($ty))?;
-                Self::try_from(number)
-                    .map_err(|_| at.error(stringify!($ty), Fault::Invalid { value: u32::MAX }))
+                restore_number(cursor, "number")
             }
         }
     )*};
@@ -122,16 +147,16 @@ impl Saved for i32 {
         out.push_str(&self.to_string());
     }
     fn restore(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
-        let at = *cursor;
+        let at = cursor.here();
         let negative = cursor.eat('-');
-        let number = cursor.number("i32")?;
+        let number = cursor.number("number")?;
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         let number = if negative {
             number.wrapping_neg()
         } else {
             number
         };
-        Self::try_from(number).map_err(|_| at.error("i32", Fault::Invalid { value: u32::MAX }))
+        Self::try_from(number).map_err(|_| at.error("number", Fault::OutOfRange))
     }
 }
 

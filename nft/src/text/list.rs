@@ -75,7 +75,7 @@ pub fn table(state: &TableState) -> String {
     )
 }
 
-fn family_name(family: Family) -> &'static str {
+pub(super) fn family_name(family: Family) -> &'static str {
     family.name().unwrap_or("unknown")
 }
 
@@ -138,7 +138,7 @@ fn priority_name(family: Family, hook: &str, priority: i32) -> String {
     }
 }
 
-fn chain_head(family: Family, chain: &Chain) -> String {
+pub(super) fn chain_head(family: Family, chain: &Chain) -> String {
     let mut out = String::new();
     if let Some(comment) = chain.userdata.as_ref().and_then(|u| u.text(COMMENT)) {
         out.push_str(&format!("\t\tcomment {}\n", quoted(&comment)));
@@ -196,7 +196,7 @@ fn set_type(set: &Set) -> (String, Option<String>) {
     (key, data)
 }
 
-fn set(state: &SetState) -> String {
+pub(super) fn set(state: &SetState) -> String {
     let set = &state.set;
     let (key, data) = set_type(set);
     let word = if data.is_some() { "map" } else { "set" };
@@ -237,7 +237,7 @@ fn shown_elements(state: &SetState) -> Vec<Shown> {
     elements::show(&state.set, &elements::kinds_of(&state.set), &state.elements)
 }
 
-fn object(object: &Object) -> String {
+pub(super) fn object(object: &Object) -> String {
     let name = object.name.clone().unwrap_or_default();
     let body = match &object.data {
         Some(ObjectData::Counter(e)) => {
@@ -271,7 +271,7 @@ fn object(object: &Object) -> String {
     format!("\t{body}\n\t}}\n")
 }
 
-fn flowtable(flowtable: &Flowtable) -> String {
+pub(super) fn flowtable(flowtable: &Flowtable) -> String {
     let name = flowtable.name.clone().unwrap_or_default();
     let hook = flowtable.hook.clone().unwrap_or_default();
     let devices: Vec<_> = hook.devices.iter().flatten().map(|d| d.to_text()).collect();

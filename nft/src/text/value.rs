@@ -260,8 +260,8 @@ impl Kind {
                     text.push('*');
                 }
                 Shown {
-                    json: Json::from(text.as_str()),
-                    text: format!("\"{text}\""),
+                    text: quoted(&text),
+                    json: Json::from(text),
                 }
             }
             Self::Names(names) => name(names, number(bytes, false)),
