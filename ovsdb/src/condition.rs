@@ -166,7 +166,7 @@ fn check_function(function: Function, kind: &ColumnType) -> Result<(), DecodeErr
 /// How many elements the argument may have.
 const fn argument_size(function: Function, kind: &ColumnType) -> (usize, usize) {
     match function {
-        Function::Includes | Function::Excludes if kind.min == 1 && kind.max == 1 => (1, 1),
+        Function::Includes | Function::Excludes if kind.is_scalar() => (1, 1),
         Function::Includes => (0, kind.max),
         Function::Excludes => (0, usize::MAX),
         Function::Lt | Function::Le | Function::Gt | Function::Ge => (1, 1),

@@ -161,12 +161,11 @@ impl Mutation {
             Mutator::Delete => {
                 check_composite(kind)?;
                 if kind.is_map() && !matches!(self.value, Datum::Map(_)) {
-                    let holds = |a: &Atom| kind.key.kind.holds(a);
-                    return if self.value.atoms().iter().all(holds) {
-                        Ok(())
-                    } else {
-                        Err(DecodeError::expected("mutation", kind.key.kind.name()))
-                    };
+                    return self
+                        .value
+                        .atoms()
+                        .iter()
+                        .try_for_each(|a| kind.key.check(a));
                 }
                 kind.check_elements(&self.value)
             }
@@ -225,7 +224,7 @@ impl Mutation {
 }
 
 fn check_composite(kind: &ColumnType) -> Result<(), DecodeError> {
-    if kind.value.is_none() && kind.min == 1 && kind.max == 1 {
+    if kind.is_scalar() {
         return Err(DecodeError::expected("mutation", "a set or map column"));
     }
     Ok(())
@@ -256,7 +255,7 @@ fn arithmetic(atom: &Atom, mutator: Mutator, operand: &Atom) -> Result<Atom, Dec
                 Mutator::Subtract => a.checked_sub(*b),
                 Mutator::Multiply => a.checked_mul(*b),
                 Mutator::Divide => a.checked_div(*b),
-                _ => Some(a.checked_rem(*b).unwrap_or(0)),
+                _ => a.checked_rem(*b),
             };
             result.map(Atom::Integer).ok_or(RANGE)
         }

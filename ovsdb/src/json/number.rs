@@ -4,6 +4,10 @@
 use super::Json;
 use crate::error::JsonErrorKind;
 
+/// An exponent that has reached this may not have another digit, even of a zero: the server's
+/// own limit.
+const EXPONENT: i64 = (i32::MAX / 10) as i64;
+
 /// Splits the number at the start of `bytes` off; returns the value and its length.
 pub(super) fn number(bytes: &[u8]) -> Result<(Json, usize), (JsonErrorKind, usize)> {
     let mut at = 0;
@@ -49,12 +53,10 @@ pub(super) fn number(bytes: &[u8]) -> Result<(Json, usize), (JsonErrorKind, usiz
         }
         let mut exponent: i64 = 0;
         while let Some(c @ b'0'..=b'9') = peek(at) {
-            exponent = exponent
-                .saturating_mul(10)
-                .saturating_add(i64::from(c - b'0'));
-            if exponent >= i64::from(i32::MAX) {
+            if exponent >= EXPONENT {
                 return Err((JsonErrorKind::NumberRange, at));
             }
+            exponent = exponent * 10 + i64::from(c - b'0');
             at += 1;
         }
         digits.scale(if minus { -exponent } else { exponent });
@@ -71,7 +73,8 @@ pub(super) fn number(bytes: &[u8]) -> Result<(Json, usize), (JsonErrorKind, usiz
         .and_then(|t| t.parse().ok())
         .ok_or((JsonErrorKind::BadNumber, at))?;
     if !real.is_finite() {
-        return Err((JsonErrorKind::NumberRange, at));
+        let largest = digits.largest().ok_or((JsonErrorKind::NumberRange, at))?;
+        return Ok((Json::Real(if negative { -largest } else { largest }), at));
     }
     // An underflow to zero loses its sign and becomes the integer.
     Ok((
@@ -117,6 +120,15 @@ impl Digits {
 
     fn scale(&mut self, exponent: i64) {
         self.pow10 = self.pow10.saturating_add(exponent);
+    }
+
+    /// The largest double, if that is what a server had to write with its 15 digits: they are
+    /// rounded up, beyond the range.
+    fn largest(&self) -> Option<f64> {
+        const TENTH_WITH_15_DIGITS: f64 = 1.797_693_134_862_32e307;
+        let exponent = self.pow10.checked_sub(1)?;
+        let tenth: f64 = format!("{}e{exponent}", self.significand).parse().ok()?;
+        (tenth <= TENTH_WITH_15_DIGITS).then_some(f64::MAX)
     }
 
     fn integer(&self, negative: bool) -> Option<i64> {
@@ -195,6 +207,22 @@ pub fn format_real(real: f64, digits: Option<u8>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_servers_write_is_read() {
+        for real in [f64::MAX, f64::MIN, 5e-324, 1.5e-310] {
+            let text = format_real(real, Some(15));
+            let Ok((Json::Real(back), used)) = number(text.as_bytes()) else {
+                panic!("{text}")
+            };
+            assert_eq!(used, text.len());
+            assert_eq!(format_real(back, Some(15)), text);
+        }
+        for text in ["1.8e308", "1.797693134862321e308", "1e309", "-1e9999"] {
+            let error = number(text.as_bytes()).unwrap_err();
+            assert_eq!(error.0, JsonErrorKind::NumberRange, "{text}");
+        }
+    }
 
     #[test]
     fn formats_like_printf() {

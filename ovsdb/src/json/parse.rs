@@ -217,10 +217,7 @@ impl<'a> Parser<'a> {
                     self.at += 1;
                     return Ok(out.into());
                 }
-                Some(b'\\') => {
-                    let c = self.escape()?;
-                    text::push(c.encode_utf8(&mut [0; 4]).as_bytes(), &mut out);
-                }
+                Some(b'\\') => self.escape(&mut out)?,
                 _ => {
                     let run = self.plain_run()?;
                     text::push(run, &mut out);
@@ -247,9 +244,9 @@ impl<'a> Parser<'a> {
     }
 
     /// Parses an escape sequence; the position is at its backslash.
-    fn escape(&mut self) -> Result<char, JsonError> {
+    fn escape(&mut self, out: &mut String) -> Result<(), JsonError> {
         self.at += 1;
-        let c = match self.peek() {
+        out.push(match self.peek() {
             Some(b'"') => '"',
             Some(b'\\') => '\\',
             Some(b'/') => '/',
@@ -258,44 +255,48 @@ impl<'a> Parser<'a> {
             Some(b'n') => '\n',
             Some(b'r') => '\r',
             Some(b't') => '\t',
-            Some(b'u') => return self.unicode_escape(),
+            Some(b'u') => return self.unicode_escape(out),
             _ => return Err(self.fail_here(JsonErrorKind::BadEscape)),
-        };
+        });
         self.at += 1;
-        Ok(c)
+        Ok(())
     }
 
-    fn unicode_escape(&mut self) -> Result<char, JsonError> {
+    /// A leading surrogate needs its other half. A trailing one alone stands for the three bytes
+    /// UTF-8 would have for it if that were allowed; ovsdb-server makes the same of it.
+    fn unicode_escape(&mut self, out: &mut String) -> Result<(), JsonError> {
         let start = self.at;
         self.at += 1;
-        let first = self.hex4()?;
-        let code = match first {
-            0xD800..=0xDBFF => {
-                if self.rest().starts_with(b"\\u") {
-                    self.at += 2;
-                } else {
+        let code = match self.hex4()? {
+            0 => {
+                return Err(JsonError {
+                    kind: JsonErrorKind::Nul,
+                    offset: start,
+                });
+            }
+            lead @ 0xD800..=0xDBFF => {
+                if !self.rest().starts_with(b"\\u") {
                     return Err(self.fail_here(JsonErrorKind::LoneSurrogate));
                 }
+                self.at += 2;
                 match self.hex4()? {
-                    second @ 0xDC00..=0xDFFF => {
-                        0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00)
+                    trail @ 0xDC00..=0xDFFF => {
+                        0x1_0000 + ((lead - 0xD800) << 10) + (trail - 0xDC00)
                     }
                     _ => return Err(self.fail(JsonErrorKind::LoneSurrogate)),
                 }
             }
             other => other,
         };
-        if code == 0 {
-            return Err(JsonError {
-                kind: JsonErrorKind::Nul,
-                offset: start,
-            });
+        match char::from_u32(code) {
+            Some(c) => text::push(c.encode_utf8(&mut [0; 4]).as_bytes(), out),
+            None => {
+                let byte = |bits: u32| u8::try_from(bits).unwrap_or(u8::MAX);
+                let tail = |shift: u32| byte(0x80 | code >> shift & 0x3F);
+                text::push(&[byte(0xE0 | code >> 12), tail(6), tail(0)], out);
+            }
         }
-        // What is left out here is exactly a trailing surrogate without a leading one.
-        char::from_u32(code).ok_or(JsonError {
-            kind: JsonErrorKind::LoneSurrogate,
-            offset: start,
-        })
+        Ok(())
     }
 
     fn hex4(&mut self) -> Result<u32, JsonError> {
@@ -367,8 +368,15 @@ mod tests {
             }
         );
         assert_eq!(fail("[\"\\ud800\"]").kind, JsonErrorKind::LoneSurrogate);
-        assert_eq!(fail("[\"\\udc00\"]").kind, JsonErrorKind::LoneSurrogate);
         assert_eq!(fail("[01]").kind, JsonErrorKind::BadNumber);
+    }
+
+    #[test]
+    fn trailing_surrogate_alone_is_three_bytes() {
+        let json = parse(br#"["a\udd1eb"]"#).unwrap();
+        let mut out = Vec::new();
+        crate::json::write(&json, &mut out);
+        assert_eq!(out, b"[\"a\xed\xb4\x9eb\"]");
     }
 
     #[test]

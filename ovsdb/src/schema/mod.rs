@@ -6,7 +6,9 @@
 
 mod check;
 mod column;
+mod members;
 mod parse;
+mod parse_type;
 mod types;
 
 pub use check::{CheckError, check_transaction};
@@ -23,6 +25,8 @@ pub struct DatabaseSchema {
     pub name: Str,
     /// Version such as `8.3.1`; empty if the schema does not say.
     pub version: Str,
+    /// What the author of the schema file put into `cksum`; empty if nothing.
+    pub checksum: Str,
     /// Tables by name.
     pub tables: BTreeMap<Str, Arc<TableSchema>>,
     /// False if every table is a root.
@@ -73,6 +77,9 @@ impl DatabaseSchema {
         out.insert("tables", Json::Object(tables));
         if !self.version.is_empty() {
             out.insert("version", Json::String(self.version.clone()));
+        }
+        if !self.checksum.is_empty() {
+            out.insert("cksum", Json::String(self.checksum.clone()));
         }
         Json::Object(out)
     }

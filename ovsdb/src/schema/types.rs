@@ -231,6 +231,11 @@ impl ColumnType {
         }
     }
 
+    /// True if the column holds exactly one element and no map.
+    pub const fn is_scalar(&self) -> bool {
+        self.value.is_none() && self.min == 1 && self.max == 1
+    }
+
     /// True if the column holds at most one element and no map.
     pub const fn is_scalar_or_optional(&self) -> bool {
         self.value.is_none() && self.max == 1
@@ -285,7 +290,7 @@ impl ColumnType {
     /// The canonical JSON form.
     pub fn to_json(&self) -> Json {
         let key = self.key.to_json();
-        if self.value.is_none() && self.min == 1 && self.max == 1 && key.as_str().is_some() {
+        if self.is_scalar() && key.as_str().is_some() {
             return key;
         }
         let mut out = Object::new();
