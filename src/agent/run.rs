@@ -97,6 +97,7 @@ fn source_config(config: &Config) -> Result<DbSourceConfig, Error> {
         instance: Uuid::new_v4(),
         boot_id: db::boot_id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        firewall: config.firewall,
         identity_file: Some(config.state_dir.join("database-id")),
     })
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Mode, Store, StoreError, Value, transaction};
-use crate::model::{Endpoint, PortId, PortStatus};
+use crate::model::{Endpoint, FirewallDriver, PortId, PortStatus};
 use crate::ops::report::{Heartbeat, PortReport};
 
 /// A heartbeat older than this many intervals belongs to a dead agent.
@@ -27,6 +27,8 @@ pub struct Agent {
     pub started_at: u64,
     /// How often it will tell that it lives, in µs.
     pub heartbeat_every: u64,
+    /// What enforces security groups on its host.
+    pub firewall: FirewallDriver,
     /// Where its tunnels end; `host` in them is this host.
     pub endpoints: Vec<Endpoint>,
 }
@@ -66,24 +68,25 @@ pub fn register(
         {
             store.execute("INSERT INTO hosts (name) VALUES (?)", &[host()])?;
         }
-        let who: [Value; 7] = [
+        let who: [Value; 8] = [
             agent.instance.into(),
             agent.boot_id.as_str().into(),
             agent.version.as_str().into(),
             agent.started_at.into(),
             now.into(),
             agent.heartbeat_every.into(),
+            agent.firewall.name().into(),
             host(),
         ];
         let updated = store.execute(
             "UPDATE agents SET instance = ?, boot_id = ?, version = ?, started_at = ?, heartbeat_at = ?, \
-             heartbeat_every = ?, stopped_at = NULL WHERE host = ?",
+             heartbeat_every = ?, firewall = ?, stopped_at = NULL WHERE host = ?",
             &who,
         )?;
         if updated == 0 {
             store.execute(
-                "INSERT INTO agents (instance, boot_id, version, started_at, heartbeat_at, heartbeat_every, host) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO agents (instance, boot_id, version, started_at, heartbeat_at, heartbeat_every, firewall, \
+                 host) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 &who,
             )?;
         }

@@ -1,7 +1,7 @@
 //! The schema: numbered migrations, each applied once, in order, with a checksum that shows a database made by
 //! another build.
 
-use super::{Dialect, Mode, Store, StoreError, Value, transaction};
+use super::{Dialect, Mode, Store, StoreError, Value, default_group, transaction};
 use uuid::Uuid;
 
 /// One step of the schema. Never edited once released: a later step changes what an earlier one made.
@@ -14,12 +14,20 @@ struct Migration {
     sqlite: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "tables, change log",
-    tables: include_str!("migrations/0001_tables.sql"),
-    sqlite: include_str!("migrations/0001_triggers_sqlite.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "tables, change log",
+        tables: include_str!("migrations/0001_tables.sql"),
+        sqlite: include_str!("migrations/0001_triggers_sqlite.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "security groups",
+        tables: include_str!("migrations/0002_tables.sql"),
+        sqlite: include_str!("migrations/0002_triggers_sqlite.sql"),
+    },
+];
 
 /// The version that this program works with.
 pub fn wanted() -> i64 {
@@ -69,6 +77,11 @@ pub struct Migrated {
 
 /// Brings the schema up to [`wanted`], in one transaction. Harmless when it is.
 pub fn migrate(store: &mut dyn Store) -> Result<Migrated, StoreError> {
+    migrate_to(store, wanted())
+}
+
+/// Brings the schema up to an earlier version than [`wanted`] too: tests make old databases with it.
+pub(super) fn migrate_to(store: &mut dyn Store, version: i64) -> Result<Migrated, StoreError> {
     transaction(store, Mode::Write, |store| {
         store.execute(
             "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT \
@@ -76,7 +89,10 @@ pub fn migrate(store: &mut dyn Store) -> Result<Migrated, StoreError> {
             &[],
         )?;
         let from = verify(store)?;
-        for migration in MIGRATIONS.iter().filter(|m| m.version > from) {
+        let steps = MIGRATIONS
+            .iter()
+            .filter(|m| m.version > from && m.version <= version);
+        for migration in steps {
             store.script(&migration.sql(store.dialect()))?;
             let checksum = migration.checksum(store.dialect());
             store.execute(
@@ -90,9 +106,12 @@ pub fn migrate(store: &mut dyn Store) -> Result<Migrated, StoreError> {
             store.execute(insert, &["database_id".into(), id.into()])?;
             store.execute(insert, &["pruned_to".into(), "0".into()])?;
         }
+        if (from..version).contains(&1) {
+            default_group::make(store)?;
+        }
         Ok(Migrated {
             from,
-            to: wanted(),
+            to: version.max(from),
             database: database_id(store)?,
         })
     })
@@ -197,7 +216,8 @@ mod tests {
             .iter()
             .map(|m| (m.version, m.checksum(Dialect::Sqlite)))
             .collect();
-        assert_eq!(sums, [(1, "fa238fc5d75f30e6".to_owned())]);
+        let wanted = [(1, "fa238fc5d75f30e6"), (2, "0c07ef38edc60543")];
+        assert_eq!(sums, wanted.map(|(version, sum)| (version, sum.to_owned())));
     }
 
     /// PostgreSQL and MySQL know these words too.
@@ -227,14 +247,27 @@ mod tests {
         let mut store = create(&DatabaseUrl::Sqlite(dir.path().join("x.db"))).unwrap();
         migrate(&mut *store).unwrap();
         store
-            .execute("UPDATE schema_version SET checksum = 'x'", &[])
+            .execute(
+                "UPDATE schema_version SET checksum = 'x' WHERE version = 1",
+                &[],
+            )
             .unwrap();
         assert!(matches!(
             require(&mut *store),
             Err(StoreError::Checksum { version: 1, .. })
         ));
         store
-            .execute("UPDATE schema_version SET version = 99", &[])
+            .execute(
+                "UPDATE schema_version SET version = 99 WHERE version = 2",
+                &[],
+            )
+            .unwrap();
+        let restored = MIGRATIONS[0].checksum(Dialect::Sqlite);
+        store
+            .execute(
+                "UPDATE schema_version SET checksum = ? WHERE version = 1",
+                &[restored.into()],
+            )
             .unwrap();
         assert!(matches!(
             migrate(&mut *store),
@@ -242,5 +275,73 @@ mod tests {
         ));
         store.execute("DELETE FROM schema_version", &[]).unwrap();
         assert!(matches!(require(&mut *store), Err(StoreError::NoSchema)));
+    }
+
+    /// A database of the first version keeps what it holds, gets a default group that none of its ports is in, and its
+    /// rows are followed by the new triggers.
+    #[test]
+    fn an_old_database_is_brought_up_to_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = create(&DatabaseUrl::Sqlite(dir.path().join("x.db"))).unwrap();
+        let old = migrate_to(&mut *store, 1).unwrap();
+        assert_eq!((old.from, old.to), (0, 1));
+        assert!(matches!(
+            require(&mut *store),
+            Err(StoreError::OldSchema { found: 1, .. })
+        ));
+        store
+            .script(
+                "INSERT INTO networks (id) VALUES ('n');
+                 INSERT INTO ports (id, network_id, mac) VALUES ('p', 'n', 'fa:16:3e:00:00:01');
+                 INSERT INTO security_groups (id, name) VALUES ('g', 'default');
+                 INSERT INTO security_group_rules (id, group_id, direction, ethertype, remote_group_id)
+                    VALUES ('r', 'g', 'ingress', 'IPv4', 'g');
+                 INSERT INTO port_security_groups VALUES ('p', 'g');",
+            )
+            .unwrap();
+        let new = migrate(&mut *store).unwrap();
+        assert_eq!(
+            (new.from, new.to, new.database),
+            (1, wanted(), old.database)
+        );
+        let mut rows = |sql: &str| store.query(sql, &[]).unwrap();
+        assert_eq!(
+            rows("SELECT name, is_default, stateful FROM security_groups ORDER BY is_default"),
+            [
+                vec!["default".into(), 0_i64.into(), 1_i64.into()],
+                vec!["default-2".into(), 1_i64.into(), 1_i64.into()]
+            ]
+        );
+        assert_eq!(
+            rows(
+                "SELECT direction, ethertype, remote_group_id = group_id FROM security_group_rules WHERE id <> 'r' ORDER BY 1, 2"
+            ),
+            [
+                vec!["egress".into(), "IPv4".into(), Value::Null],
+                vec!["egress".into(), "IPv6".into(), Value::Null],
+                vec!["ingress".into(), "IPv4".into(), 1_i64.into()],
+                vec!["ingress".into(), "IPv6".into(), 1_i64.into()]
+            ]
+        );
+        assert_eq!(
+            rows("SELECT port_id, group_id FROM port_security_groups"),
+            [["p".into(), "g".into()]]
+        );
+        assert_eq!(
+            rows(
+                "SELECT remote_address_group_id, created_at, description FROM security_group_rules WHERE id = 'r'"
+            ),
+            [[Value::Null, Value::Null, "".into()]]
+        );
+        store
+            .execute("UPDATE ports SET mac = 'fa:16:3e:00:00:02'", &[])
+            .unwrap();
+        let newest = "SELECT kind, entity_id, host FROM changes ORDER BY revision DESC LIMIT 2";
+        let mut logged = store.query(newest, &[]).unwrap();
+        logged.sort_by_key(|row| format!("{row:?}"));
+        assert!(
+            logged.contains(&vec!["member".into(), "g/p".into(), Value::Null]),
+            "{logged:?}"
+        );
     }
 }

@@ -6,9 +6,10 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
+use super::groups::{self, Groups};
 use super::read::{self, Record, Scope};
 use super::translate;
-use crate::model::{Delta, Endpoint, HostName, NetworkId, PortId, SubnetId};
+use crate::model::{Delta, Endpoint, HostName, NetworkId, Port, PortId, SubnetId};
 use crate::store::changelog::{self, Audience, Cursor, News};
 use crate::store::{Mode, Row, Store, StoreError, Value, migrate, transaction};
 
@@ -25,6 +26,7 @@ pub struct Follower {
     networks: FxHashSet<NetworkId>,
     subnets: FxHashSet<SubnetId>,
     endpoints: FxHashMap<String, Vec<Endpoint>>,
+    groups: Groups,
     port_rivals: Rivals,
     network_rivals: Rivals,
 }
@@ -93,13 +95,13 @@ impl Rivals {
 
 /// Ids that the log named, in order of first mention.
 #[derive(Default)]
-struct Ids {
-    list: Vec<String>,
+pub(super) struct Ids {
+    pub list: Vec<String>,
     seen: FxHashSet<String>,
 }
 
 impl Ids {
-    fn add(&mut self, id: &str) {
+    pub fn add(&mut self, id: &str) {
         if self.seen.insert(id.to_owned()) {
             self.list.push(id.to_owned());
         }
@@ -113,6 +115,7 @@ struct Found {
     subnets: (Ids, Vec<Record>),
     ports: (Ids, Vec<Record>),
     endpoints: (Ids, Vec<Row>),
+    groups: groups::Found,
 }
 
 enum Read {
@@ -129,7 +132,8 @@ enum Read {
 }
 
 impl Follower {
-    /// Knows nothing yet. `database`: the id of the one followed in an earlier life, if that is known.
+    /// Knows nothing yet. `database`: the id of the one followed in an earlier life, if that is known. The members of
+    /// remote sets are told.
     pub fn new(host: HostName, database: Option<Uuid>) -> Follower {
         Follower {
             host,
@@ -139,8 +143,17 @@ impl Follower {
             networks: FxHashSet::default(),
             subnets: FxHashSet::default(),
             endpoints: FxHashMap::default(),
+            groups: Groups::new(true),
             port_rivals: Rivals::default(),
             network_rivals: Rivals::default(),
+        }
+    }
+
+    /// The same, but the members of remote sets are not told: for a host where nothing enforces security groups.
+    pub fn without_members(self) -> Follower {
+        Follower {
+            groups: Groups::new(false),
+            ..self
         }
     }
 
@@ -212,6 +225,7 @@ impl Follower {
             } => {
                 let mut found = Found::default();
                 let mut appeared = Ids::default();
+                let mut mentioned = groups::Mentioned::default();
                 for entry in &entries {
                     // Ids that are not text can not be told apart from others anyway: translate says so when it
                     // meets the row in a snapshot.
@@ -236,8 +250,8 @@ impl Follower {
                                 .for_each(|loser| found.ports.0.add(loser));
                         }
                         "endpoint" => found.endpoints.0.add(id),
-                        // Later kinds of entities.
-                        _ => {}
+                        // Security groups, or later kinds of entities.
+                        _ => self.groups.note(entry, &mut mentioned),
                     }
                 }
                 // A port is unusable while its network does not exist.
@@ -248,6 +262,7 @@ impl Follower {
                 found.subnets.1 = read::subnets(store, &Scope::Ids(&found.subnets.0.list))?;
                 found.ports.1 = read::ports(store, &self.host.0, &Scope::Ids(&found.ports.0.list))?;
                 found.endpoints.1 = read::endpoints(store, &Scope::Ids(&found.endpoints.0.list))?;
+                found.groups = self.groups.read(store, mentioned, &found.ports.1)?;
                 Ok(Read::Increment {
                     cursor,
                     found,
@@ -259,7 +274,7 @@ impl Follower {
 
     fn read_all(&self, store: &mut dyn Store, why: &'static str) -> Result<Read, FollowError> {
         let cursor = changelog::end(store)?;
-        let found = Found {
+        let mut found = Found {
             networks: (Ids::default(), read::networks(store, &Scope::All)?),
             subnets: (Ids::default(), read::subnets(store, &Scope::All)?),
             ports: (
@@ -267,7 +282,13 @@ impl Follower {
                 read::ports(store, &self.host.0, &Scope::All)?,
             ),
             endpoints: (Ids::default(), read::endpoints(store, &Scope::All)?),
+            groups: groups::Found::default(),
         };
+        let nothing = groups::Mentioned::default();
+        found.groups = self
+            .groups
+            .forgotten()
+            .read(store, nothing, &found.ports.1)?;
         Ok(Read::Snapshot { cursor, found, why })
     }
 
@@ -276,6 +297,7 @@ impl Follower {
         self.networks.clear();
         self.subnets.clear();
         self.endpoints.clear();
+        self.groups = self.groups.forgotten();
         self.port_rivals = Rivals::default();
         self.network_rivals = Rivals::default();
         let mut deltas = vec![Delta::SnapshotBegin];
@@ -298,14 +320,11 @@ impl Follower {
         }
         let told = self.upserts(found, &mut deltas);
         // Then what was named but is not there (or not here) any more; dependents first.
-        for id in &found.ports.0.list {
-            if let Some(id) = gone(id, &told.ports).map(PortId)
-                && self.ports.remove(&id)
-            {
-                self.port_rivals.set(&id.to_string(), None);
-                deltas.push(Delta::PortGone(id));
-            }
+        for id in &told.ports_gone {
+            self.port_rivals.set(&id.to_string(), None);
+            deltas.push(Delta::PortGone(*id));
         }
+        self.groups.removals(&mut deltas);
         for id in &found.subnets.0.list {
             if let Some(id) = gone(id, &told.subnets).map(SubnetId)
                 && self.subnets.remove(&id)
@@ -355,19 +374,39 @@ impl Follower {
                 }
             }
         }
+        // What a port may do is told before the port.
+        let ports = self.ports(found, &mut told);
+        self.groups.upserts(&found.groups, deltas);
+        deltas.extend(ports.into_iter().map(Delta::Port));
+        told
+    }
+
+    /// The ports that were understood; those that were told and were not found now are gone.
+    fn ports(&mut self, found: &Found, told: &mut Told) -> Vec<Port> {
+        let mut ports = Vec::new();
+        let mut here: FxHashSet<Uuid> = FxHashSet::default();
         for record in &found.ports.1 {
             match translate::port(record, &self.host) {
                 Ok(port) => {
                     self.port_rivals
                         .set(&port.id.to_string(), record.rival.as_ref());
                     self.ports.insert(port.id);
-                    told.ports.insert(port.id.0);
-                    deltas.push(Delta::Port(port));
+                    self.groups.joined(&port);
+                    here.insert(port.id.0);
+                    ports.push(port);
                 }
                 Err(reason) => tracing::warn!(%reason, "port row skipped"),
             }
         }
-        told
+        for id in &found.ports.0.list {
+            if let Some(id) = gone(id, &here).map(PortId)
+                && self.ports.remove(&id)
+            {
+                self.groups.left(id);
+                told.ports_gone.push(id);
+            }
+        }
+        ports
     }
 }
 
@@ -376,7 +415,7 @@ impl Follower {
 struct Told {
     networks: FxHashSet<Uuid>,
     subnets: FxHashSet<Uuid>,
-    ports: FxHashSet<Uuid>,
+    ports_gone: Vec<PortId>,
 }
 
 /// The id, if it was named but not told. Another spelling of an id is another row, which was never told.

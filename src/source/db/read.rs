@@ -16,6 +16,8 @@ pub(super) struct Record {
     pub children: Vec<Row>,
     /// Address pairs of a port.
     pub pairs: Vec<Row>,
+    /// Security groups of a port.
+    pub groups: Vec<Row>,
     /// The id of an older row that claims the same thing (a carrier, an address).
     pub rival: Option<String>,
 }
@@ -29,9 +31,9 @@ pub(super) enum Scope<'a> {
 }
 
 /// What is read of each entity, as SQL. `@scope@` becomes a condition on the column `id`, `@host@` one on the host.
-struct Query {
-    sql: &'static str,
-    id: &'static str,
+pub(super) struct Query {
+    pub sql: &'static str,
+    pub id: &'static str,
 }
 
 /// Columns: id, name, admin_up, mtu. Children: network_id, id, network_type, physical_network, segmentation_id.
@@ -77,7 +79,7 @@ pub(super) fn subnets(store: &mut dyn Store, scope: &Scope<'_>) -> Result<Vec<Re
 }
 
 /// Columns: id, network_id, name, mac, admin_up, device_owner, port_security, status, binding_error, and the
-/// network's id if it exists. Children: port_id, ip, subnet_id. Pairs: port_id, prefix, mac.
+/// network's id if it exists. Children: port_id, ip, subnet_id. Pairs: port_id, prefix, mac. Groups: port_id, group_id.
 pub(super) fn ports(
     store: &mut dyn Store,
     host: &str,
@@ -99,6 +101,11 @@ pub(super) fn ports(
               WHERE @host@ AND @scope@ ORDER BY a.prefix, a.mac",
         id: "p.id",
     };
+    const GROUPS: Query = Query {
+        sql: "SELECT g.port_id, g.group_id FROM ports p JOIN port_security_groups g ON g.port_id = p.id \
+              WHERE @host@ AND @scope@ ORDER BY g.group_id",
+        id: "p.id",
+    };
     // An older port of the same network with the same address; see the index ports_network_mac.
     const RIVALS: Query = Query {
         sql: "SELECT p.id, q.id FROM ports p JOIN ports q ON q.network_id = p.network_id AND q.mac = p.mac \
@@ -117,6 +124,11 @@ pub(super) fn ports(
         &mut records,
         rows(store, &PAIRS, scope, host)?,
         |record, row| record.pairs.push(row),
+    );
+    attach(
+        &mut records,
+        rows(store, &GROUPS, scope, host)?,
+        |record, row| record.groups.push(row),
     );
     attach(&mut records, rows(store, &RIVALS, scope, host)?, set_rival);
     Ok(records.list)
@@ -148,7 +160,7 @@ pub(super) fn endpoints(store: &mut dyn Store, scope: &Scope<'_>) -> Result<Vec<
     rows(store, &ENDPOINTS, scope, None)
 }
 
-fn rows(
+pub(super) fn rows(
     store: &mut dyn Store,
     query: &Query,
     scope: &Scope<'_>,
@@ -198,6 +210,7 @@ fn heads(rows: Vec<Row>) -> Records {
             row,
             children: Vec::new(),
             pairs: Vec::new(),
+            groups: Vec::new(),
             rival: None,
         });
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::follow::{FollowError, Follower};
 use super::identity;
-use crate::model::{Delta, Endpoint, HostName, PortId};
+use crate::model::{Delta, Endpoint, FirewallDriver, HostName, PortId};
 use crate::ops::report::{Heartbeat, PortReport};
 use crate::store::agents::{self, Agent, Place, Registered};
 use crate::store::{DatabaseUrl, Store, StoreError, changelog, clock, open};
@@ -48,6 +48,8 @@ pub struct DbSourceConfig {
     pub boot_id: String,
     /// Of the program.
     pub version: String,
+    /// What enforces security groups here. With [`FirewallDriver::Noop`] nobody needs to know who is a member of what.
+    pub firewall: FirewallDriver,
     /// Remembers over restarts which database this host follows, so that a new and empty one under the same name is
     /// not taken for "everything was deleted". `None`: only as long as the process lives.
     pub identity_file: Option<PathBuf>,
@@ -127,6 +129,14 @@ pub fn spawn(
     Ok((request_tx, event_rx))
 }
 
+fn follower(config: &DbSourceConfig, database: Option<Uuid>) -> Follower {
+    let follower = Follower::new(config.host.clone(), database);
+    match config.firewall {
+        FirewallDriver::Noop => follower.without_members(),
+        FirewallDriver::OpenFlow | FirewallDriver::Nft => follower,
+    }
+}
+
 /// What was told last about the connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Told {
@@ -175,10 +185,11 @@ impl Task {
             heartbeat_every: u64::try_from(config.heartbeat_interval.as_micros())
                 .unwrap_or(u64::MAX),
             endpoints: config.endpoints.clone(),
+            firewall: config.firewall,
         };
         Task {
             agent,
-            follower: Follower::new(config.host.clone(), None),
+            follower: follower(&config, None),
             config,
             queue: VecDeque::new(),
             store: None,
@@ -245,7 +256,7 @@ impl Task {
             && let Some(path) = &self.config.identity_file
         {
             let known = identity::read(path).map_err(Trouble::Lost)?;
-            self.follower = Follower::new(self.config.host.clone(), known);
+            self.follower = follower(&self.config, known);
         }
         let mut store = match (open(&self.config.url), self.follower.database()) {
             // To make a new one is no help to a host that follows one.

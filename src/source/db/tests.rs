@@ -1,6 +1,7 @@
 //! What every source owes the agent, on the database: see `model::desired` for the contract.
 
 mod contract;
+mod groups;
 mod malformed;
 mod thread;
 
@@ -69,6 +70,38 @@ impl Lab {
         );
     }
 
+    fn group(&mut self, n: u32) {
+        self.sql(
+            "INSERT INTO security_groups (id, name) VALUES (?, ?)",
+            &[id("e", n).into(), format!("g{n}").into()],
+        );
+    }
+
+    /// An ingress rule of a group for all IPv4 packets from a set: `("remote_group_id", …)` and the like.
+    fn rule(&mut self, n: u32, group: u32, column: &str, value: &str) {
+        self.sql(
+            &format!(
+                "INSERT INTO security_group_rules (id, group_id, direction, ethertype, {column}) VALUES (?, ?, 'ingress', \
+                 'IPv4', ?)"
+            ),
+            &[id("f", n).into(), id("e", group).into(), value.into()],
+        );
+    }
+
+    fn join(&mut self, port: u32, group: u32) {
+        self.sql(
+            "INSERT INTO port_security_groups (port_id, group_id) VALUES (?, ?)",
+            &[id("d", port).into(), id("e", group).into()],
+        );
+    }
+
+    fn address(&mut self, port: u32, ip: &str) {
+        self.sql(
+            "INSERT INTO fixed_ips (port_id, subnet_id, ip) VALUES (?, ?, ?)",
+            &[id("d", port).into(), id("c", 0).into(), ip.into()],
+        );
+    }
+
     fn port(&mut self, n: u32, network: u32, host: Option<&str>) {
         self.sql(
             "INSERT INTO ports (id, network_id, mac, host) VALUES (?, ?, ?, ?)",
@@ -108,6 +141,13 @@ fn picture(desired: &Desired) -> Vec<String> {
         .chain(desired.subnets().map(|x| format!("{x:?}")))
         .chain(desired.ports().map(|x| format!("{x:?}")))
         .chain(desired.endpoints().map(|x| format!("{x:?}")))
+        .chain(desired.groups().map(|x| format!("{x:?}")))
+        .chain(desired.remotes().map(|(id, set)| {
+            let mut members: Vec<_> = set.members().collect();
+            members.sort();
+            let addresses: Vec<_> = set.addresses().collect();
+            format!("{id:?} {members:?} {addresses:?}")
+        }))
         .collect();
     lines.sort();
     lines

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::groups::membership;
 use super::read::Record;
 use crate::model::{
-    AddressPair, Endpoint, FixedIp, HostName, Mac, Network, NetworkId, Port, PortId, PortStatus,
-    Segment, SegmentId, Subnet, SubnetId, TunnelType,
+    AddressPair, Endpoint, FixedIp, GroupId, HostName, Mac, Network, NetworkId, Port, PortId,
+    PortStatus, Segment, SegmentId, Subnet, SubnetId, TunnelType,
 };
 use crate::store::carrier::{MTU, network_type};
 use crate::store::{Row, Value};
@@ -253,6 +254,15 @@ pub(super) fn port(record: &Record, host: &HostName) -> Result<Port, String> {
         .iter()
         .filter_map(|row| address_pair(row, &mut columns))
         .collect();
+    let mut groups: Vec<GroupId> = Vec::new();
+    for row in &record.groups {
+        match membership(row) {
+            Ok(group) => groups.push(group),
+            Err(what) => columns.complain(what),
+        }
+    }
+    groups.sort_unstable();
+    groups.dedup();
     if let Some(rival) = &record.rival {
         let mac = columns.value(3).describe();
         columns.complain(format!(
@@ -273,7 +283,7 @@ pub(super) fn port(record: &Record, host: &HostName) -> Result<Port, String> {
         fixed_ips,
         allowed_pairs,
         port_security,
-        groups: Vec::new(),
+        groups,
         status,
         binding_error,
         unusable: columns.wrong.map(Arc::from),

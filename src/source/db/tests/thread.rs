@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::{DbSourceConfig, Request, SourceEvent, spawn};
 use super::*;
-use crate::model::{Change, Endpoint, PortStatus, TunnelType};
+use crate::model::{Change, Endpoint, FirewallDriver, PortStatus, TunnelType};
 use crate::ops::report::{Heartbeat, PortReport};
 use crate::store::agents::{Place, Results};
 
@@ -35,6 +35,7 @@ fn config(lab: &Lab, name: &str) -> DbSourceConfig {
         instance: Uuid::new_v4(),
         boot_id: "this boot".to_owned(),
         version: "test".to_owned(),
+        firewall: FirewallDriver::OpenFlow,
         identity_file: None,
     }
 }
