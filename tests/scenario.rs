@@ -190,6 +190,14 @@ fn show(lines: &mut String, batch: &Batch) {
             .iter()
             .map(|(name, state)| format!("set {name} mtu {} up {}", state.mtu, state.up))
             .collect(),
+        Items::Nft(items) => items
+            .iter()
+            .map(|(key, body)| match body {
+                Some(_) => format!("write {}", text::nft(key, body.as_ref())),
+                None => format!("delete {}", text::nft(key, None)),
+            })
+            .collect(),
+        Items::Conntrack(items) => vec![format!("{items:?}")],
         Items::Reports(items) => items
             .iter()
             .map(|r| {
@@ -208,6 +216,8 @@ fn show(lines: &mut String, batch: &Batch) {
         Target::Flows(bridge) => format!("flows of {bridge}"),
         Target::Rows => "rows".to_owned(),
         Target::Links => "devices".to_owned(),
+        Target::Nft => "packet filter".to_owned(),
+        Target::Conntrack => "connections".to_owned(),
         Target::Reports => "reports".to_owned(),
     };
     writeln!(lines, "  {target}").expect("a String takes text");

@@ -81,6 +81,8 @@ impl Agent {
             ("row_batches", stats.row_batches),
             ("rows", stats.rows),
             ("link_batches", stats.link_batches),
+            ("nft_batches", stats.nft_batches),
+            ("nft_items", stats.nft_items),
             ("report_batches", stats.report_batches),
             ("reports", stats.reports),
             ("refused", stats.refused),

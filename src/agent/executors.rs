@@ -36,6 +36,8 @@ pub fn label(target: &Target) -> Executor {
         Target::Flows(_) => Executor::Flows,
         Target::Rows => Executor::Rows,
         Target::Links => Executor::Links,
+        Target::Nft => Executor::Nft,
+        Target::Conntrack => Executor::Conntrack,
         Target::Reports => Executor::Reports,
     }
 }

@@ -254,6 +254,27 @@ impl Agent {
                 self.log_outcome(target, *id, outcome);
                 self.executors.finished(*id, outcome);
             }
+            ExecEvent::NftUp { variant, found } => {
+                self.metrics.event("nft_up");
+                self.metrics.resync(label(&Target::Nft));
+                info!(
+                    variant = variant.name(),
+                    objects = found.len(),
+                    "packet filter read"
+                );
+            }
+            ExecEvent::NftDown { reason } => {
+                self.metrics.event("nft_down");
+                warn!(%reason, "packet filter away; what stands there stays");
+            }
+            ExecEvent::NftUnable { reason } => {
+                self.metrics.event("nft_unable");
+                error!(%reason, "this kernel cannot filter ports; filtered ports stay off the network");
+            }
+            ExecEvent::Connections(found) => {
+                self.metrics.event("connections");
+                debug!(connections = found.len(), "tracked connections");
+            }
             ExecEvent::ReportsUp(_) => {}
         }
         let now = self.now();

@@ -139,6 +139,16 @@ pub enum RemoteId {
     Addresses(AddressGroupId),
 }
 
+impl RemoteId {
+    /// Its id, without saying of what kind.
+    pub fn uuid(self) -> uuid::Uuid {
+        match self {
+            RemoteId::Group(id) => id.0,
+            RemoteId::Addresses(id) => id.0,
+        }
+    }
+}
+
 /// The other end that a rule allows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Remote {

@@ -5,14 +5,18 @@
 //! found. One batch is in flight per executor; the planner answers for the order of what depends on each other, the
 //! executor for the order inside a batch (add, then modify, then delete).
 
+pub mod conntrack;
 pub mod flow;
 pub mod link;
+pub mod nft;
 pub mod report;
 pub mod row;
 
 use std::sync::Arc;
 
+use self::nft::{NftBody, NftItems, NftKey, Variant};
 use crate::model::Fact;
+use conntrack::{Connection, CtItems};
 use flow::{FlowBody, FlowKey};
 use link::LinkState;
 use report::PortReport;
@@ -27,6 +31,10 @@ pub enum Target {
     Rows,
     /// Devices of the host.
     Links,
+    /// The packet filter.
+    Nft,
+    /// Tracked connections.
+    Conntrack,
     /// The control plane.
     Reports,
 }
@@ -62,6 +70,10 @@ pub enum Items {
     Rows(Vec<(RowKey, Option<Row>)>),
     /// Devices.
     Links(Vec<(Arc<str>, LinkState)>),
+    /// Objects of the packet filter: all in one transaction.
+    Nft(NftItems),
+    /// Tracked connections.
+    Conntrack(CtItems),
     /// Reports.
     Reports(Vec<PortReport>),
 }
@@ -73,6 +85,8 @@ impl Items {
             Items::Flows(items) => items.len(),
             Items::Rows(items) => items.len(),
             Items::Links(items) => items.len(),
+            Items::Nft(items) => items.len(),
+            Items::Conntrack(items) => items.len(),
             Items::Reports(items) => items.len(),
         }
     }
@@ -126,6 +140,25 @@ pub enum ExecEvent {
         /// Why.
         reason: Arc<str>,
     },
+    /// The packet filter can be used; this is what stands of vifd's tables.
+    NftUp {
+        /// The design that the kernel can carry.
+        variant: Variant,
+        /// What stands.
+        found: Vec<(NftKey, NftBody)>,
+    },
+    /// The packet filter takes nothing for now. What stands stays.
+    NftDown {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The kernel lacks what filtering needs.
+    NftUnable {
+        /// What is missing.
+        reason: Arc<str>,
+    },
+    /// The answer to [`CtItems::List`]; comes before its `Finished`.
+    Connections(Vec<Connection>),
     /// The batch is finished.
     Finished {
         /// Whose.

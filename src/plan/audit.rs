@@ -41,6 +41,7 @@ impl Planner {
             }
             ItemKey::Row(key) => self.rows.owner(key),
             ItemKey::Link(name) => self.links.owner(name),
+            ItemKey::Nft(key) => self.nft.owner(key),
             ItemKey::Report(port) => self.reports.owner(port),
         }
     }
@@ -56,6 +57,7 @@ impl Planner {
                     .is_some_and(|body| body.actions == flow.actions),
                 Item::Row(key, row) => self.rows.want(key) == Some(row),
                 Item::Link(name, state) => self.links.want(name) == Some(state),
+                Item::Nft(key, body) => self.nft.want(key) == Some(body),
                 Item::Report(report) => self.reports.want(&report.port) == Some(report),
             })
     }

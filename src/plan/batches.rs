@@ -29,6 +29,10 @@ impl Planner {
                 .is_online()
                 .then(|| self.links.next_retry())
                 .flatten(),
+            self.nft
+                .is_online()
+                .then(|| self.nft.next_retry())
+                .flatten(),
             self.reports
                 .is_online()
                 .then(|| self.reports.next_retry())
@@ -126,6 +130,17 @@ impl Planner {
                 target: Target::Links,
                 id,
                 items: Items::Links(items),
+            });
+        }
+        let id = self.next_batch;
+        if let Some(items) = self.nft.take(id, now.mono_ms) {
+            self.next_batch += 1;
+            self.stats.nft_batches += 1;
+            self.stats.nft_items += items.len() as u64;
+            batches.push(Batch {
+                target: Target::Nft,
+                id,
+                items: Items::Nft(items),
             });
         }
         let id = self.next_batch;

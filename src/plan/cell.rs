@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Endpoint, Mac, NetworkId, PortId, SegmentId};
+use ipnet::IpNet;
+
+use crate::model::{Endpoint, Mac, NetworkId, PortId, RemoteId, SegmentId};
 
 /// A segment of a network.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -30,6 +32,12 @@ pub enum Key {
     Port(PortId),
     /// A port of the integration bridge, by name.
     Vif(Arc<str>),
+    /// A profile of the packet filter: what ports with the same security groups share.
+    Profile(u16),
+    /// A set of addresses that rules refer to.
+    Remote(RemoteId),
+    /// One address of such a set.
+    Member(RemoteId, IpNet),
 }
 
 /// Which side of it. The executor that serves a facet is always the same one.
@@ -71,6 +79,16 @@ pub enum Facet {
     Tag,
     /// Vif: lets a port that is nobody's business through.
     Pass,
+    /// Host: the tables of the packet filter.
+    FilterBase,
+    /// Profile: what its ports may receive and send.
+    FilterRules,
+    /// Remote: that it is in use.
+    FilterRemote,
+    /// Member: its element.
+    FilterMember,
+    /// Port: its devices and the addresses that it may use.
+    Filter,
 }
 
 /// One cell.
@@ -118,6 +136,9 @@ impl fmt::Display for Key {
             Key::Segment(s) => write!(f, "segment {} {}", s.network, s.segment),
             Key::Port(id) => write!(f, "port {id}"),
             Key::Vif(name) => write!(f, "vif {name}"),
+            Key::Profile(number) => write!(f, "profile {number}"),
+            Key::Remote(id) => write!(f, "remote {}", id.uuid()),
+            Key::Member(id, net) => write!(f, "member {} {net}", id.uuid()),
         }
     }
 }
@@ -144,6 +165,11 @@ impl Facet {
             Facet::Report => "report",
             Facet::Tag => "tag",
             Facet::Pass => "pass",
+            Facet::FilterBase => "filter-base",
+            Facet::FilterRules => "filter-rules",
+            Facet::FilterRemote => "filter-remote",
+            Facet::FilterMember => "filter-member",
+            Facet::Filter => "filter",
         }
     }
 }
@@ -203,6 +229,10 @@ pub enum Need {
     LocalIp(std::net::IpAddr),
     /// A key that another cell holds.
     Conflict(Box<CellId>),
+    /// The packet filter was not looked at yet.
+    PacketFilter,
+    /// This VIF or this host cannot be filtered.
+    Unfilterable(Arc<str>),
 }
 
 impl fmt::Display for Need {
@@ -246,6 +276,8 @@ impl fmt::Display for Need {
             Need::Applied => write!(f, "ovs-vswitchd has not applied the tag yet"),
             Need::LocalIp(ip) => write!(f, "local_ip {ip} is on no device of this host"),
             Need::Conflict(cell) => write!(f, "«{cell}» already holds the same flow or row"),
+            Need::PacketFilter => write!(f, "the packet filter of the kernel was not read yet"),
+            Need::Unfilterable(why) => write!(f, "{why}"),
         }
     }
 }
@@ -261,11 +293,12 @@ impl Need {
                 | Need::AdminUp
                 | Need::Cell(_)
                 | Need::Applied
+                | Need::PacketFilter
         )
     }
 
     /// Every short name.
-    pub const KINDS: [&'static str; 18] = [
+    pub const KINDS: [&'static str; 20] = [
         "snapshot",
         "bridge",
         "ofport",
@@ -284,6 +317,8 @@ impl Need {
         "applied",
         "local_ip",
         "conflict",
+        "packet_filter",
+        "unfilterable",
     ];
 
     /// A short name for metrics.
@@ -307,6 +342,8 @@ impl Need {
             Need::Applied => "applied",
             Need::LocalIp(_) => "local_ip",
             Need::Conflict(_) => "conflict",
+            Need::PacketFilter => "packet_filter",
+            Need::Unfilterable(_) => "unfilterable",
         }
     }
 }

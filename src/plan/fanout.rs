@@ -68,6 +68,7 @@ impl Planner {
     pub(super) fn follow_moved(&mut self) {
         let mut moved = self.rows.take_moved();
         moved.extend(self.links.take_moved());
+        moved.extend(self.nft.take_moved());
         moved.extend(self.reports.take_moved());
         for ledger in self.flows.values_mut() {
             moved.extend(ledger.take_moved());

@@ -72,7 +72,8 @@ impl Planner {
         let others = self
             .rows
             .unsettled_cells()
-            .chain(self.links.unsettled_cells());
+            .chain(self.links.unsettled_cells())
+            .chain(self.nft.unsettled_cells());
         flows
             .chain(others)
             .filter(|id| !self.cells.contains_key(id))
@@ -111,6 +112,7 @@ impl Planner {
                 .and_then(|ledger| ledger.failure(key)),
             ItemKey::Row(key) => self.rows.failure(key),
             ItemKey::Link(name) => self.links.failure(name),
+            ItemKey::Nft(key) => self.nft.failure(key),
             ItemKey::Report(port) => self.reports.failure(port),
         };
         failure.map(|(attempts, reason)| (attempts, &**reason))
@@ -136,6 +138,7 @@ impl Planner {
                 ),
                 None => format!("device {name}"),
             },
+            ItemKey::Nft(key) => super::text::nft(key, self.nft.want(key)),
             ItemKey::Report(port) => match self.reports.want(port) {
                 Some(report) => match &report.reason {
                     Some(reason) => format!("report {}: {reason}", report.status.name()),

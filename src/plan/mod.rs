@@ -30,6 +30,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::model::{Delta, Desired, Endpoint, Fact, Observed, PortId};
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
 use crate::ops::link::LinkState;
+use crate::ops::nft::{NftBody, NftKey, Variant};
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
 use crate::ops::{Batch, ExecEvent, Outcome, Target};
@@ -45,6 +46,8 @@ const FLOW_BATCH: usize = 4096;
 const ROW_BATCH: usize = 4096;
 /// Most devices in one batch.
 const LINK_BATCH: usize = 64;
+/// Most objects of the packet filter in one transaction: everything, so that what belongs together changes together.
+const NFT_BATCH: usize = 1 << 22;
 /// Most reports in one transaction.
 const REPORT_BATCH: usize = 1024;
 
@@ -70,6 +73,10 @@ pub struct Stats {
     pub row_batches: u64,
     /// Rows handed out.
     pub rows: u64,
+    /// Packet filter batches handed out; one transaction each.
+    pub nft_batches: u64,
+    /// Objects of the packet filter handed out.
+    pub nft_items: u64,
     /// Device batches handed out.
     pub link_batches: u64,
     /// Report batches handed out.
@@ -90,6 +97,7 @@ pub(crate) enum ItemKey {
     Flow(Arc<str>, Box<FlowKey>),
     Row(RowKey),
     Link(Arc<str>),
+    Nft(NftKey),
     Report(PortId),
 }
 
@@ -121,7 +129,8 @@ fn rank(facet: Facet) -> usize {
         | Facet::PhysPatch => 0,
         Facet::PhysBase | Facet::Tunnel | Facet::TunnelIn => 0,
         Facet::SegInt | Facet::SegPhys | Facet::SegTun | Facet::Flood | Facet::Pass => 1,
-        Facet::Guard | Facet::Link => 1,
+        Facet::FilterBase | Facet::FilterRemote | Facet::FilterRules => 0,
+        Facet::Guard | Facet::Link | Facet::FilterMember | Facet::Filter => 1,
         Facet::Tag => 2,
         Facet::Report => 3,
     }
@@ -145,6 +154,7 @@ pub struct Planner {
     flows: BTreeMap<Arc<str>, Ledger<FlowKey, FlowBody>>,
     rows: Ledger<RowKey, Row>,
     links: Ledger<Arc<str>, LinkState>,
+    nft: Ledger<NftKey, NftBody>,
     reports: Ledger<PortId, PortReport>,
     applying: FxHashMap<Arc<str>, i64>,
     to_apply: VecDeque<(i64, Arc<str>)>,
@@ -182,6 +192,7 @@ impl Planner {
             flows,
             rows: Ledger::new(Learns::FromFacts, ROW_BATCH),
             links: Ledger::new(Learns::FromFacts, LINK_BATCH),
+            nft: Ledger::new(Learns::FromAcks, NFT_BATCH),
             reports: Ledger::new(Learns::FromAcks, REPORT_BATCH),
             applying: FxHashMap::default(),
             to_apply: VecDeque::new(),
@@ -295,6 +306,9 @@ impl Planner {
                     }
                 }
             }
+            ExecEvent::NftUp { variant, found } => self.on_nft_up(variant, found),
+            ExecEvent::NftDown { .. } => self.nft.go_offline(),
+            ExecEvent::NftUnable { .. } | ExecEvent::Connections(_) => {}
             ExecEvent::ReportsUp(true) => self.reports.go_online(),
             ExecEvent::ReportsUp(false) => self.reports.pause(),
             ExecEvent::Finished {
@@ -310,6 +324,10 @@ impl Planner {
         for seen in self.observed.apply(fact) {
             self.on_seen(seen, now);
         }
+    }
+
+    fn on_nft_up(&mut self, _variant: Variant, found: Vec<(NftKey, NftBody)>) {
+        self.nft.go_online_with(found);
     }
 
     fn finish(&mut self, target: &Target, id: u64, outcome: &Outcome, now: Now) {
@@ -337,6 +355,10 @@ impl Planner {
             Target::Links => {
                 self.links.finish(id, outcome, now.mono_ms);
             }
+            Target::Nft => {
+                self.nft.finish(id, outcome, now.mono_ms);
+            }
+            Target::Conntrack => {}
             Target::Reports => {
                 self.note_misreported();
                 self.reports.finish(id, outcome, now.mono_ms);
@@ -422,6 +444,7 @@ impl Planner {
         }
         self.rows.allow_deletes();
         self.links.allow_deletes();
+        self.nft.allow_deletes();
         self.reports.allow_deletes();
     }
 
@@ -477,6 +500,11 @@ impl Planner {
                 self.rows.state(cell)
             }
             Facet::Link => self.links.state(cell),
+            Facet::FilterBase
+            | Facet::FilterRules
+            | Facet::FilterRemote
+            | Facet::FilterMember
+            | Facet::Filter => self.nft.state(cell),
             Facet::Report => self.reports.state(cell),
             Facet::IntBase | Facet::IntPatch | Facet::SegInt | Facet::Guard | Facet::Pass => {
                 self.flow_state(&self.config.integration_bridge, cell)
@@ -584,6 +612,7 @@ impl Planner {
                 self.observe_link(name);
                 Ok(())
             }
+            (ItemKey::Nft(key), Item::Nft(_, body)) => self.nft.set(key, cell, body),
             (ItemKey::Report(id), Item::Report(report)) => {
                 let first = !self.reports.contains(id);
                 self.misreported.remove(id);
@@ -608,6 +637,7 @@ impl Planner {
             ItemKey::Row(key @ RowKey::Port(_)) => self.rows.unset(key, cell),
             ItemKey::Row(key) => self.rows.forget(key, cell),
             ItemKey::Link(name) => self.links.forget(name, cell),
+            ItemKey::Nft(key) => self.nft.unset(key, cell),
             ItemKey::Report(port) => self.reports.forget(port, cell),
         }
     }
@@ -618,6 +648,7 @@ fn key_of(item: &Item) -> ItemKey {
         Item::Flow(bridge, flow) => ItemKey::Flow(bridge.clone(), Box::new(flow.key.clone())),
         Item::Row(key, _) => ItemKey::Row(key.clone()),
         Item::Link(name, _) => ItemKey::Link(name.clone()),
+        Item::Nft(key, _) => ItemKey::Nft(key.clone()),
         Item::Report(report) => ItemKey::Report(report.port),
     }
 }

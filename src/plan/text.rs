@@ -1,5 +1,6 @@
-//! Rows as text, for dumps and scenario files.
+//! Rows and objects of the packet filter as text, for dumps and scenario files.
 
+use crate::ops::nft::{NftBody, NftKey, TABLE};
 use crate::ops::row::{Row, RowKey};
 
 /// `Port vxlan-0a000002: bridge=br-tun type=vxlan remote_ip=10.0.0.2 …`
@@ -35,5 +36,32 @@ pub fn row(key: &RowKey, row: &Row) -> String {
             )
         }
         Row::Vif(row) => format!("{name}: tag={}", row.tag),
+    }
+}
+
+/// `inet vifd pass 00000001060016100000 …`
+pub fn nft(key: &NftKey, body: Option<&NftBody>) -> String {
+    match key {
+        NftKey::Table(family) => match body {
+            Some(NftBody::Table(table)) => format!(
+                "table {family:?} {TABLE}: {} sets, {} chains, {} rules",
+                table.sets.len(),
+                table.chains.len(),
+                table.rule_count()
+            ),
+            _ => format!("table {family:?} {TABLE}"),
+        },
+        NftKey::Element(set, bytes) => {
+            let mut text = format!("{} {bytes:?}", set.name());
+            if let Some(NftBody::Element(entry)) = body {
+                if let Some([a, b, c, d]) = entry.data {
+                    text.push_str(&format!(" : {a:02x}{b:02x}{c:02x}{d:02x}"));
+                }
+                if let Some(comment) = &entry.comment {
+                    text.push_str(&format!(" ({comment})"));
+                }
+            }
+            text
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::ledger::Value;
 use crate::model::{BridgeFact, Port, PortFact, PortStatus};
 use crate::ops::flow::FlowBody;
 use crate::ops::link::LinkState;
+use crate::ops::nft::NftBody;
 use crate::ops::report::PortReport;
 use crate::ops::row::{BridgeRow, PortRow, Row, VifRow};
 
@@ -16,6 +17,12 @@ impl Value for FlowBody {
 }
 
 impl Value for LinkState {
+    fn satisfied_by(&self, installed: &Self) -> bool {
+        self == installed
+    }
+}
+
+impl Value for NftBody {
     fn satisfied_by(&self, installed: &Self) -> bool {
         self == installed
     }

@@ -23,16 +23,22 @@ pub enum Executor {
     Rows,
     /// Devices of the host.
     Links,
+    /// The packet filter.
+    Nft,
+    /// Tracked connections.
+    Conntrack,
     /// Reports to the control plane.
     Reports,
 }
 
 impl Executor {
     /// All of them.
-    pub const ALL: [Executor; 4] = [
+    pub const ALL: [Executor; 6] = [
         Executor::Flows,
         Executor::Rows,
         Executor::Links,
+        Executor::Nft,
+        Executor::Conntrack,
         Executor::Reports,
     ];
 
@@ -42,6 +48,8 @@ impl Executor {
             Executor::Flows => "flows",
             Executor::Rows => "rows",
             Executor::Links => "links",
+            Executor::Nft => "nft",
+            Executor::Conntrack => "conntrack",
             Executor::Reports => "reports",
         }
     }

@@ -18,6 +18,7 @@ use super::vlans::LocalVlans;
 use crate::model::observed::OfportState;
 use crate::model::{Desired, Observed, Ofport, PortId};
 use crate::ops::link::LinkState;
+use crate::ops::nft::{NftBody, NftKey};
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
 
@@ -30,6 +31,8 @@ pub enum Item {
     Row(RowKey, Row),
     /// A device.
     Link(Arc<str>, LinkState),
+    /// An object of the packet filter.
+    Nft(NftKey, NftBody),
     /// A report.
     Report(PortReport),
 }

@@ -32,6 +32,8 @@ fn one_more_port(n_ports: u128) -> Stats {
         flows: after.flows - before.flows,
         row_batches: after.row_batches - before.row_batches,
         rows: after.rows - before.rows,
+        nft_batches: after.nft_batches - before.nft_batches,
+        nft_items: after.nft_items - before.nft_items,
         link_batches: after.link_batches - before.link_batches,
         report_batches: after.report_batches - before.report_batches,
         reports: after.reports - before.reports,

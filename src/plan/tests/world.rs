@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::model::observed::OfportState;
 use crate::model::*;
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
+use crate::ops::nft::{NftBody, NftItems, NftKey};
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
@@ -112,6 +113,7 @@ pub struct World {
     pub bridges: BTreeMap<Arc<str>, BridgeFact>,
     pub ports: BTreeMap<Arc<str>, PortFact>,
     pub flows: BTreeMap<Arc<str>, FxHashMap<FlowKey, FlowBody>>,
+    pub nft: FxHashMap<NftKey, NftBody>,
     pub connected: BTreeSet<Arc<str>>,
     pub next_cfg: i64,
     pub next_ofport: i64,
@@ -397,7 +399,8 @@ impl World {
                 self.next_cfg += 1;
                 next_cfg = Some(self.next_cfg);
             }
-            Items::Links(_) => {}
+            Items::Links(_) | Items::Conntrack(_) => {}
+            Items::Nft(items) => self.apply_nft(items),
             Items::Reports(reports) => {
                 for (at, report) in reports.iter().enumerate() {
                     if self.deltas.contains_key(&format!("3 {}", report.port)) {
@@ -432,6 +435,15 @@ impl World {
         }
         self.statuses
             .insert(report.port, (report.status, report.reason.clone()));
+    }
+
+    fn apply_nft(&mut self, items: &NftItems) {
+        for (key, body) in items {
+            match body {
+                Some(body) => self.nft.insert(key.clone(), body.clone()),
+                None => self.nft.remove(key),
+            };
+        }
     }
 
     fn apply_flow(&mut self, bridge: &Arc<str>, item: &crate::ops::FlowItem) {
@@ -530,6 +542,10 @@ impl World {
                     next_cfg: None,
                 }
             }
+            (Items::Nft(_), 0) => Outcome::Rejected {
+                at: Some(usize::from(how) % n),
+                reason: "ENOMEM".into(),
+            },
             _ => Outcome::Lost {
                 reason: "database is locked".into(),
             },
