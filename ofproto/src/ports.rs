@@ -61,6 +61,12 @@ impl Port {
     pub fn is_valid_output(self) -> bool {
         self.0 < Port::MAX || (Port::IN_PORT.0..=Port::LOCAL.0).contains(&self.0)
     }
+
+    /// Whether an `enqueue` action may name it.
+    #[must_use]
+    pub fn has_queues(self) -> bool {
+        self.0 < Port::MAX || self == Port::IN_PORT || self == Port::LOCAL
+    }
 }
 
 /// All ones in a cookie field of a MODIFY: leave the flow's cookie as it is.

@@ -13,6 +13,9 @@
 use crate::codec::{Reader, Writer, padding8};
 use crate::error::{DecodeError, EncodeError, OfpError};
 
+/// The type of properties that begin with an experimenter and a type of its own.
+pub(crate) const EXPERIMENTER: u16 = 0xffff;
+
 /// Writes one property around `body`.
 pub(crate) fn put(
     w: &mut Writer<'_>,
@@ -71,6 +74,14 @@ pub(crate) fn take<'a>(r: &mut Reader<'a>) -> Result<Property<'a>, DecodeError> 
     let bad = || DecodeError::new(OfpError::OFPBPC_BAD_LEN, "property length", at);
     let data = head.sub(len.checked_sub(4).ok_or_else(bad)?, "property")?;
     head.skip(padding8(len), "property padding")?;
+    if kind == EXPERIMENTER {
+        let ids = data.peek().first_chunk::<8>().ok_or_else(bad)?;
+        if ids.starts_with(&[0; 4]) {
+            // It would look like a standard property.
+            let code = OfpError::OFPBPC_BAD_EXPERIMENTER;
+            return Err(DecodeError::new(code, "property experimenter", at));
+        }
+    }
     r.skip(len.saturating_add(padding8(len)), "property")?;
     Ok(Property { kind, at, data })
 }
@@ -107,8 +118,12 @@ impl<'a> Property<'a> {
         Ok(self.data)
     }
 
-    /// `OFPBPC_BAD_TYPE` at this property.
+    /// `OFPBPC_BAD_TYPE` or `OFPBPC_BAD_EXP_TYPE` at this property.
     pub(crate) fn unknown(&self, what: &'static str) -> DecodeError {
-        DecodeError::new(OfpError::OFPBPC_BAD_TYPE, what, self.at)
+        let code = match self.kind {
+            EXPERIMENTER => OfpError::OFPBPC_BAD_EXP_TYPE,
+            _ => OfpError::OFPBPC_BAD_TYPE,
+        };
+        DecodeError::new(code, what, self.at)
     }
 }

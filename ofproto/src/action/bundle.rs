@@ -103,6 +103,11 @@ const MEMBER_TYPE_PORT: u32 = 0x0000_0002;
 /// Open vSwitch's limit.
 const MAX_MEMBERS: u16 = 2048;
 
+/// Whether a bundle may have this port, or this placeholder, as a member.
+pub(super) fn is_member(port: Port) -> bool {
+    port == Port::NONE || port != Port::CONTROLLER && port.is_valid_output()
+}
+
 fn argument(at: usize, what: &'static str) -> DecodeError {
     DecodeError::new(OfpError::OFPBAC_BAD_ARGUMENT, what, at)
 }
@@ -195,10 +200,18 @@ impl Bundle {
             }
             None
         };
-        r.zeros(4, OfpError::OFPBAC_BAD_ARGUMENT, "bundle zeros")?;
+        let zeros = r.u32("bundle zeros")?;
+        if r.remaining() < usize::from(n) * 2 {
+            return Err(DecodeError::new(
+                OfpError::OFPBAC_BAD_LEN,
+                "bundle members",
+                at,
+            ));
+        }
         if fields.name().is_none()
             || algorithm.name().is_none()
             || member_type != MEMBER_TYPE_PORT
+            || zeros != 0
             || n > MAX_MEMBERS
             || dst.is_some_and(|d| d.n_bits < 16)
         {
@@ -207,7 +220,7 @@ impl Bundle {
         let mut members = Vec::new();
         for _ in 0..n {
             let port = Port(r.u16("bundle member")?);
-            if port.0 >= Port::MAX && port != Port::NONE && port != Port::LOCAL {
+            if !is_member(port) {
                 return Err(DecodeError::new(
                     OfpError::OFPBAC_BAD_OUT_PORT,
                     "bundle member",

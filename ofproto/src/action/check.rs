@@ -1,9 +1,10 @@
 //! What a switch checks beyond the encoding: whether actions fit each other and the match.
 
+use super::bundle::is_member;
+use super::ct::check_nested;
 use super::subfield::Use;
 use super::{Action, ActionList, CtAlg, CtZone, LearnDst, LearnSrc, SampleId, Subfield};
 use crate::error::OfpError;
-use crate::header::NX_VENDOR;
 use crate::matching::{FieldId, Match};
 
 impl ActionList {
@@ -13,11 +14,13 @@ impl ActionList {
     /// `OFPBAC_BAD_TYPE`, `OFPBAC_BAD_VENDOR` or `OFPBAC_BAD_VENDOR_TYPE`.
     pub fn refuse_unknown(&self) -> Result<(), OfpError> {
         self.iter().try_for_each(|a| match a {
-            Action::Unknown(u) if u.action_type != 0xffff => Err(OfpError::OFPBAC_BAD_TYPE),
-            Action::Unknown(u) if u.body.starts_with(&NX_VENDOR.to_be_bytes()) => {
-                Err(OfpError::OFPBAC_BAD_VENDOR_TYPE)
-            }
-            Action::Unknown(_) => Err(OfpError::OFPBAC_BAD_VENDOR),
+            Action::Unknown(u) => Err(u.error()),
+            // From OpenFlow 1.3 on, and of switches that are built for tests.
+            Action::Encap(_)
+            | Action::Decap(_)
+            | Action::DecNshTtl
+            | Action::DebugSlow
+            | Action::DebugRecirc => Err(OfpError::OFPBAC_BAD_VENDOR_TYPE),
             Action::Ct(ct) => ct.actions.refuse_unknown(),
             Action::Clone(list) => list.refuse_unknown(),
             _ => Ok(()),
@@ -37,6 +40,16 @@ impl ActionList {
         self.iter().try_for_each(|a| check_action(a, &mut seen))
     }
 
+    /// What is known of a packet of match `m` after these actions.
+    pub(crate) fn packet_after(&self, m: &Match) -> Match {
+        let mut seen = m.clone();
+        for action in self {
+            // What does not fit changes nothing.
+            let _ = check_action(action, &mut seen);
+        }
+        seen
+    }
+
     /// Checks what does not depend on the match: `conjunction` only beside `note`,
     /// `write_metadata` once and last, `nat` and writes to `ct_mark` and `ct_label` only inside
     /// `ct`.
@@ -44,64 +57,59 @@ impl ActionList {
     /// # Errors
     /// The error a switch would send, for example `NXBAC_BAD_CONJUNCTION`.
     pub fn verify(&self) -> Result<(), OfpError> {
-        self.check_order()?;
-        self.iter().try_for_each(|a| match a {
-            Action::Nat(_) => Err(OfpError::OFPBAC_BAD_SET_ARGUMENT),
-            Action::Clone(list) => list.verify(),
-            other => match written_field(other) {
-                Some(FieldId::CT_MARK | FieldId::CT_LABEL) => {
-                    Err(OfpError::OFPBAC_BAD_SET_ARGUMENT)
-                }
-                _ => Ok(()),
-            },
-        })
+        self.verify_where(true)
     }
 
-    /// Checks the list where only plain actions may stand, as in a packet-out or group bucket.
+    /// The same where only plain actions may stand, as in a packet-out or group bucket.
     ///
     /// # Errors
-    /// `OFPBIC_UNSUP_INST` for `write_metadata`.
-    pub fn check_no_instructions(&self) -> Result<(), OfpError> {
-        if self
-            .iter()
-            .any(|a| matches!(a, Action::WriteMetadata { .. }))
-        {
-            return Err(OfpError::OFPBIC_UNSUP_INST);
+    /// As for [`ActionList::verify`], and `OFPBIC_UNSUP_INST` for `write_metadata`.
+    pub fn verify_plain(&self) -> Result<(), OfpError> {
+        self.verify_where(false)
+    }
+
+    /// Looks at the actions in order, as a switch does, so that it finds the same fault first.
+    fn verify_where(&self, instructions: bool) -> Result<(), OfpError> {
+        let mut written_metadata = false;
+        for action in self {
+            if matches!(action, Action::Conjunction { .. }) {
+                let alone = self
+                    .iter()
+                    .all(|a| matches!(a, Action::Conjunction { .. } | Action::Note(_)));
+                return if alone {
+                    Ok(())
+                } else {
+                    Err(OfpError::NXBAC_BAD_CONJUNCTION)
+                };
+            }
+            let ct_only = matches!(action, Action::Nat(_))
+                || matches!(
+                    written_field(action),
+                    Some(FieldId::CT_MARK | FieldId::CT_LABEL)
+                );
+            if ct_only {
+                return Err(OfpError::OFPBAC_BAD_SET_ARGUMENT);
+            }
+            if let Action::Clone(list) = action {
+                list.verify_plain()?;
+            }
+            if written_metadata {
+                return Err(OfpError::OFPBAC_UNSUPPORTED_ORDER);
+            }
+            written_metadata = matches!(action, Action::WriteMetadata { .. });
+            if written_metadata && !instructions {
+                return Err(OfpError::OFPBIC_UNSUP_INST);
+            }
         }
         Ok(())
     }
-
-    fn check_order(&self) -> Result<(), OfpError> {
-        let conjunctions = self
-            .iter()
-            .filter(|a| matches!(a, Action::Conjunction { .. }))
-            .count();
-        let notes = self.iter().filter(|a| matches!(a, Action::Note(_))).count();
-        if conjunctions != 0 && conjunctions.saturating_add(notes) != self.len() {
-            return Err(OfpError::NXBAC_BAD_CONJUNCTION);
-        }
-        let writes = self
-            .iter()
-            .position(|a| matches!(a, Action::WriteMetadata { .. }));
-        match writes {
-            Some(at) if at.saturating_add(1) != self.len() => {
-                Err(OfpError::OFPBAC_UNSUPPORTED_ORDER)
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
-/// The field an action writes, if it names one.
-pub(super) fn written_field(action: &Action) -> Option<FieldId> {
+/// The field an action sets or moves to; other ways to write one are not looked at.
+fn written_field(action: &Action) -> Option<FieldId> {
     match action {
-        Action::Load { dst, .. }
-        | Action::Move { dst, .. }
-        | Action::StackPop(dst)
-        | Action::CheckPktLarger { dst, .. } => Some(dst.field),
+        Action::Load { dst, .. } | Action::Move { dst, .. } => Some(dst.field),
         Action::SetField(f) => Some(f.field),
-        Action::Multipath(mp) => Some(mp.dst.field),
-        Action::Bundle(b) => b.dst.map(|d| d.field),
         _ => None,
     }
 }
@@ -122,6 +130,15 @@ fn both(m: &Match, f: &Subfield, used: Use) -> Result<(), OfpError> {
 /// Checks one action against what is known of the packet, and notes what it changes.
 fn check_action(action: &Action, m: &mut Match) -> Result<(), OfpError> {
     match action {
+        Action::Output { port, .. } | Action::OutputTrunc { port, .. }
+            if !port.is_valid_output() =>
+        {
+            Err(OfpError::OFPBAC_BAD_OUT_PORT)
+        }
+        Action::Enqueue { port, .. } if !port.has_queues() => Err(OfpError::OFPBAC_BAD_OUT_PORT),
+        Action::DeleteField { field, .. } if field.tun_metadata_index().is_none() => {
+            Err(OfpError::OFPBAC_BAD_ARGUMENT)
+        }
         Action::SetVlanVid(_) | Action::SetVlanPcp(_) => {
             // Pushes a tag when there is none; from here on there is one.
             let (v, mask) = m.get(FieldId::VLAN_TCI).unwrap_or((0, 0));
@@ -150,10 +167,16 @@ fn check_action(action: &Action, m: &mut Match) -> Result<(), OfpError> {
         Action::ResubmitTable { with_ct: true, .. } => require(m, FieldId::CT_NW_PROTO),
         Action::OutputReg { src, .. } | Action::StackPush(src) => both(m, src, Use::Source),
         Action::Multipath(mp) => both(m, &mp.dst, Use::Destination),
-        Action::Bundle(b) => match &b.dst {
-            Some(dst) => both(m, dst, Use::Destination),
-            None => Ok(()),
-        },
+        Action::Bundle(b) => {
+            if let Some(dst) = &b.dst {
+                both(m, dst, Use::Destination)?;
+            }
+            if b.members.iter().all(|port| is_member(*port)) {
+                Ok(())
+            } else {
+                Err(OfpError::OFPBAC_BAD_OUT_PORT)
+            }
+        }
         Action::Sample(s) => [s.obs_domain_id, s.obs_point_id]
             .iter()
             .try_for_each(|id| match id {
@@ -184,12 +207,16 @@ fn check_action(action: &Action, m: &mut Match) -> Result<(), OfpError> {
 fn check_ct(ct: &super::Ct, m: &Match) -> Result<(), OfpError> {
     let proto = m.value_or_zero(FieldId::NW_PROTO);
     let invalid = m.value_or_zero(FieldId::CT_STATE) & 0x10 != 0;
+    let commits = ct.flags & super::ct_flags::COMMIT != 0;
+    ct.actions
+        .iter()
+        .try_for_each(|action| check_nested(action, commits))?;
     let helper_fits = match ct.alg {
         CtAlg::FTP => proto == 6,
         CtAlg::TFTP => proto == 17,
         _ => true,
     };
-    if !helper_fits || invalid && ct.flags & super::ct_flags::COMMIT != 0 {
+    if !helper_fits || invalid && commits {
         return Err(OfpError::OFPBAC_MATCH_INCONSISTENT);
     }
     require(m, FieldId::NW_PROTO)?;

@@ -163,6 +163,9 @@ impl Ct {
         r.skip(3, "pad")?;
         let alg = CtAlg(r.u16("alg")?);
         let actions = ActionList::decode_nested(r, depth)?;
+        actions
+            .refuse_unknown()
+            .map_err(|code| DecodeError::new(code, "action inside ct", at))?;
         for a in &actions {
             check_nested(a, flags & ct_flags::COMMIT != 0)
                 .map_err(|code| DecodeError::new(code, "action inside ct", at))?;

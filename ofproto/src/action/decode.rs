@@ -7,7 +7,7 @@ use super::{
 };
 use crate::codec::Reader;
 use crate::error::{DecodeError, OfpError};
-use crate::header::NX_VENDOR;
+use crate::header::{NX_VENDOR, ONF_VENDOR};
 use crate::matching::{FieldId, decode_header};
 use crate::ports::Port;
 
@@ -15,7 +15,7 @@ use crate::ports::Port;
 fn exact_body(subtype: u16) -> Option<usize> {
     Some(match subtype {
         1 | 2 | 4 | 5 | 14 | 17..=20 | 23..=26 | 30 | 31 | 34 | 39 | 40 | 43 | 44 | 254 | 255 => 6,
-        7 | 9 | 15 | 27..=29 | 32 | 49 | 50 => 14,
+        7 | 9 | 15 | 27..=29 | 32 | 50 => 14,
         10 | 22 | 38 | 41 => 22,
         51 => 30,
         48 | 47 => 6,
@@ -37,7 +37,11 @@ impl Action {
         };
         let len = usize::from(u16::from_be_bytes([l0, l1]));
         if len < 8 || len % 8 != 0 || len > had {
-            return Err(bad_len().wanted(len, had));
+            // Its number is looked at before its length.
+            return Err(match refused(r.peek()) {
+                Some(code) => DecodeError::new(code, "action", at),
+                None => bad_len().wanted(len, had),
+            });
         }
         let mut body = r.sub(len, "action")?.short_as(OfpError::OFPBAC_BAD_LEN);
         body.skip(4, "action header")?;
@@ -46,6 +50,44 @@ impl Action {
             decode_vendor(&mut body, depth)
         } else {
             decode_standard(kind, body)
+        }
+    }
+}
+
+/// The highest standard action.
+const LAST_STANDARD: u16 = 11;
+
+fn is_known_nicira(subtype: u16) -> bool {
+    matches!(subtype, 1 | 2 | 4..=10 | 12..=45 | 49..=51)
+}
+
+/// Why a switch refuses the action at the front of `bytes` whatever its length is.
+fn refused(bytes: &[u8]) -> Option<OfpError> {
+    let mut r = Reader::new(bytes);
+    let kind = r.u16("type").ok()?;
+    r.skip(2, "length").ok()?;
+    let vendor = r.u32("vendor").ok()?;
+    if kind != 0xffff {
+        return (kind > LAST_STANDARD).then_some(OfpError::OFPBAC_BAD_TYPE);
+    }
+    if !matches!(vendor, NX_VENDOR | ONF_VENDOR) {
+        return Some(OfpError::OFPBAC_BAD_VENDOR);
+    }
+    let subtype = r.u16("subtype").ok()?;
+    r.skip(6, "body").ok()?;
+    let known = vendor == NX_VENDOR && is_known_nicira(subtype);
+    (!known).then_some(OfpError::OFPBAC_BAD_VENDOR_TYPE)
+}
+
+impl UnknownAction {
+    /// What a switch answers.
+    #[must_use]
+    pub fn error(&self) -> OfpError {
+        let vendor = self.body.first_chunk().map(|v| u32::from_be_bytes(*v));
+        match (self.action_type, vendor) {
+            (0xffff, Some(NX_VENDOR | ONF_VENDOR)) => OfpError::OFPBAC_BAD_VENDOR_TYPE,
+            (0xffff, _) => OfpError::OFPBAC_BAD_VENDOR,
+            _ => OfpError::OFPBAC_BAD_TYPE,
         }
     }
 }
@@ -112,8 +154,7 @@ fn decode_standard(kind: u16, mut r: Reader<'_>) -> Result<Action, DecodeError> 
         _ => {
             let port = Port(r.u16("enqueue port")?);
             r.skip(6, "pad")?;
-            let ok = port.0 < Port::MAX || port == Port::IN_PORT || port == Port::LOCAL;
-            argument(ok, OfpError::OFPBAC_BAD_OUT_PORT)?;
+            argument(port.has_queues(), OfpError::OFPBAC_BAD_OUT_PORT)?;
             Action::Enqueue {
                 port,
                 queue: r.u32("queue")?,
@@ -243,16 +284,27 @@ fn decode_vendor(r: &mut Reader<'_>, depth: u8) -> Result<Action, DecodeError> {
         }
         42 => {
             r.skip(6, "pad")?;
-            Action::Clone(Box::new(ActionList::decode_nested(r, nested()?)?))
+            let list = ActionList::decode_nested(r, nested()?)?;
+            if list.refuse_unknown().is_ok() {
+                list.verify_plain().map_err(bad)?;
+            }
+            Action::Clone(Box::new(list))
         }
         43 => Action::CtClear,
-        46 => Action::Encap(Box::new(Encap::decode(r)?)),
+        46 => match Encap::decode(r) {
+            Ok(encap) => Action::Encap(Box::new(encap)),
+            // Not an action of this version, so nobody says what is wrong with it.
+            Err(_) => return Ok(unknown(0xffff, original)),
+        },
         47 => {
             r.skip(2, "pad")?;
             Action::Decap(r.u32("packet type")?)
         }
         48 => Action::DecNshTtl,
         49 => {
+            if r.remaining() < 14 {
+                return Err(bad(OfpError::OFPBAC_BAD_LEN));
+            }
             let len = r.u16("packet length")?;
             let ofs = r.u16("offset")?;
             let dst = Subfield::decode(r, ofs, 1)?;
@@ -309,20 +361,20 @@ fn decode_set_field(r: &mut Reader<'_>, at: usize) -> Result<Action, DecodeError
     let field = FieldId::from_header(&header)
         .filter(|f| *f != FieldId::COOKIE)
         .ok_or(bad(OfpError::OFPBAC_BAD_SET_TYPE))?;
-    let payload = r.take(header.payload_len().unwrap_or(0), "set_field value")?;
-    let width = if header.masked {
-        payload.len() / 2
-    } else {
-        payload.len()
-    };
+    let length = header.payload_len().unwrap_or(0);
+    let width = if header.masked { length / 2 } else { length };
     let bytes = usize::from(field.info().bytes);
     let fits = match field.tun_metadata_index() {
         Some(_) => (1..=bytes).contains(&width),
         None => width == bytes,
     };
-    if !fits || header.masked && payload.len() != width * 2 {
+    if length == 0 {
+        return Err(bad(OfpError::OFPBAC_BAD_SET_TYPE));
+    }
+    if !fits || header.masked && length != width * 2 {
         return Err(bad(OfpError::OFPBAC_BAD_SET_LEN));
     }
+    let payload = r.take(length, "set_field value")?;
     let (value, mask) = match payload.split_at_checked(width) {
         Some((value, mask)) if header.masked => (value, Some(mask)),
         _ => (payload, None),
@@ -358,9 +410,12 @@ fn decode_output_reg(r: &mut Reader<'_>, subtype: u16, at: usize) -> Result<Acti
             "output_reg2 pad",
         )?;
     } else {
+        let mut zeros = *r;
+        zeros.skip(6, "output_reg")?;
+        zeros.zeros(6, OfpError::OFPBAC_BAD_ARGUMENT, "output_reg zeros")?;
         src = Subfield::decode_word(r, ofs, n_bits)?;
         max_len = r.u16("max_len")?;
-        r.zeros(6, OfpError::OFPBAC_BAD_ARGUMENT, "output_reg zeros")?;
+        r.rest();
     }
     src.check(Use::Source, at)?;
     Ok(Action::OutputReg { src, max_len })

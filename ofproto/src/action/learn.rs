@@ -2,9 +2,9 @@
 
 use super::Subfield;
 use super::encode::vendor_action;
-use super::subfield::Use;
 use crate::codec::{Reader, Writer};
 use crate::error::{DecodeError, EncodeError, OfpError};
+use crate::matching::Access;
 
 /// Bits of [`Learn::flags`].
 pub mod learn_flags {
@@ -46,7 +46,7 @@ pub enum LearnDst {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LearnSpec {
-    /// Number of bits, 1 to 1023.
+    /// Number of bits, 1 to 1023 in a valid flow.
     pub n_bits: u16,
     /// Their source.
     pub src: LearnSrc,
@@ -112,7 +112,10 @@ const SRC_IMMEDIATE: u16 = 1 << 13;
 const DST_LOAD: u16 = 1 << 11;
 const DST_OUTPUT: u16 = 2 << 11;
 const DST_MASK: u16 = 3 << 11;
-const UNUSED: u16 = !(N_BITS | SRC_IMMEDIATE | DST_MASK);
+/// Where the padding of the longer form is, after the 10-byte vendor header.
+const LEARN2_PAD: usize = 28;
+/// Bytes of a field and an offset.
+const REFERENCE_LEN: usize = 6;
 
 fn put_subfield(w: &mut Writer<'_>, f: &Subfield) -> Result<(), EncodeError> {
     f.encode_header(w)?;
@@ -132,9 +135,6 @@ impl LearnSpec {
             code: OfpError::OFPBAC_BAD_ARGUMENT,
             what: "learn spec",
         };
-        if self.n_bits == 0 || self.n_bits > N_BITS {
-            return Err(invalid);
-        }
         let src = if matches!(self.src, LearnSrc::Imm(_)) {
             SRC_IMMEDIATE
         } else {
@@ -145,6 +145,10 @@ impl LearnSpec {
             LearnDst::Load(_) => DST_LOAD,
             LearnDst::Output => DST_OUTPUT,
         };
+        // All zeros would end the list.
+        if self.n_bits > N_BITS || self.n_bits | src | dst == 0 {
+            return Err(invalid);
+        }
         w.u16(self.n_bits | src | dst);
         match &self.src {
             LearnSrc::Field(f) => put_subfield(w, f)?,
@@ -171,11 +175,20 @@ impl LearnSpec {
         let n_bits = header & N_BITS;
         let immediate = header & SRC_IMMEDIATE != 0;
         let output = header & DST_MASK == DST_OUTPUT;
-        if header & UNUSED != 0 || header & DST_MASK == DST_MASK || output && immediate {
+        if header & DST_MASK == DST_MASK || output && immediate {
             return Err(bad(OfpError::OFPBAC_BAD_ARGUMENT, "learn spec"));
         }
+        let src_len = match immediate {
+            true => usize::from(n_bits).div_ceil(16) * 2,
+            false => REFERENCE_LEN,
+        };
+        let needed = src_len + if output { 0 } else { REFERENCE_LEN };
+        if r.remaining() < needed {
+            let error = bad(OfpError::OFPBAC_BAD_LEN, "learn spec");
+            return Err(error.wanted(needed, r.remaining()));
+        }
         let src = if immediate {
-            let bytes = r.take(usize::from(n_bits).div_ceil(16) * 2, "learn immediate")?;
+            let bytes = r.take(src_len, "learn immediate")?;
             let used = usize::from(n_bits).div_ceil(8);
             LearnSrc::Imm(bytes.get(bytes.len() - used..).unwrap_or(bytes).into())
         } else {
@@ -192,14 +205,6 @@ impl LearnSpec {
                 }
             }
         };
-        if let LearnSrc::Field(f) = &src {
-            f.check(Use::Source, at)?;
-        }
-        match &dst {
-            LearnDst::Load(f) => f.check(Use::Destination, at)?,
-            LearnDst::Match(f) => f.check(Use::Source, at)?,
-            LearnDst::Output => {}
-        }
         Ok(Some(LearnSpec { n_bits, src, dst }))
     }
 }
@@ -238,6 +243,11 @@ impl Learn {
     pub(super) fn decode(r: &mut Reader<'_>, long: bool) -> Result<Self, DecodeError> {
         let at = r.offset();
         let bad = |code| DecodeError::new(code, "learn", at);
+        if long {
+            let mut pad = *r;
+            pad.skip(LEARN2_PAD, "learn2")?;
+            pad.zeros(2, OfpError::NXBAC_MUST_BE_ZERO, "learn2 pad")?;
+        }
         let mut l = Learn {
             idle_timeout: r.u16("idle_timeout")?,
             hard_timeout: r.u16("hard_timeout")?,
@@ -257,10 +267,12 @@ impl Learn {
         if long {
             l.limit = r.u32("limit")?;
             let ofs = r.u16("result offset")?;
-            r.zeros(2, OfpError::NXBAC_MUST_BE_ZERO, "learn2 pad")?;
+            r.skip(2, "learn2 pad")?;
             if l.flags & learn_flags::WRITE_RESULT != 0 {
                 let result = Subfield::decode(r, ofs, 1)?;
-                result.check(Use::Destination, at)?;
+                if result.field.info().access != Access::Rw {
+                    return Err(bad(OfpError::OFPBAC_BAD_SET_ARGUMENT));
+                }
                 l.result = Some(result);
             } else if ofs != 0 {
                 return Err(bad(OfpError::OFPBAC_BAD_ARGUMENT));

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Action;
 use crate::codec::{Codec, Reader, Writer};
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, EncodeError, OfpError};
 
 /// How deep `ct` and `clone` may nest, counting the outermost list. Open vSwitch stops at 16.
 pub const MAX_DEPTH: u8 = 16;
@@ -27,24 +27,52 @@ impl ActionList {
         self.0.push(action);
     }
 
-    /// Decodes all of `r`, refusing what a switch refuses without knowing the match: unknown
-    /// actions, and what [`ActionList::verify`] finds.
+    /// Decodes all of `r` as the actions of a flow, refusing what a switch refuses without knowing
+    /// the match: unknown actions, and what [`ActionList::verify`] finds.
     ///
     /// # Errors
     /// As for decoding, `OFPBAC_BAD_TYPE`, `OFPBAC_BAD_VENDOR` or `OFPBAC_BAD_VENDOR_TYPE` for
     /// actions that are not known, and as for [`ActionList::verify`].
     pub fn decode_strict(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::decode_checked(r, ActionList::verify)
+    }
+
+    /// The same for a list that is no flow's, as in a packet-out or group bucket.
+    ///
+    /// # Errors
+    /// As for [`ActionList::decode_strict`], and as for [`ActionList::verify_plain`].
+    pub fn decode_strict_plain(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::decode_checked(r, ActionList::verify_plain)
+    }
+
+    fn decode_checked(
+        r: &mut Reader<'_>,
+        check: impl Fn(&Self) -> Result<(), OfpError>,
+    ) -> Result<Self, DecodeError> {
         let at = r.offset();
         let list = ActionList::decode(r)?;
         list.refuse_unknown()
+            .and_then(|()| check(&list))
             .map_err(|code| DecodeError::new(code, "action", at))?;
         Ok(list)
     }
 
     pub(crate) fn decode_nested(r: &mut Reader<'_>, depth: u8) -> Result<Self, DecodeError> {
+        if !r.remaining().is_multiple_of(8) {
+            return Err(r.error(OfpError::OFPBRC_BAD_LEN, "length of actions"));
+        }
         let mut list = ActionList::new();
         while !r.is_empty() {
-            list.push(Action::decode_at(r, depth)?);
+            match Action::decode_at(r, depth) {
+                Ok(action) => list.push(action),
+                // A switch stops at the first action it does not know.
+                Err(error) => {
+                    return Err(match list.refuse_unknown() {
+                        Ok(()) => error,
+                        Err(code) => DecodeError::new(code, "action", error.offset()),
+                    });
+                }
+            }
         }
         Ok(list)
     }

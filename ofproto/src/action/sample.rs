@@ -149,11 +149,13 @@ impl Sample {
         };
         if subtype != 29 {
             s.sampling_port = Port(r.u16("sampling port")?);
+        }
+        if subtype == 38 {
+            // The second form has no direction; what stands there is not looked at.
+            r.rest();
+        } else if subtype != 29 {
             s.direction = SampleDirection(r.u8("direction")?);
             r.zeros(5, OfpError::NXBRC_MUST_BE_ZERO, "sample zeros")?;
-        }
-        if subtype == 38 && s.direction != SampleDirection::DEFAULT {
-            return bad(OfpError::NXBRC_MUST_BE_ZERO);
         }
         if probability == 0 || s.direction.name().is_none() {
             return bad(OfpError::OFPBAC_BAD_ARGUMENT);

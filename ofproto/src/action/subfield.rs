@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::codec::{Reader, Writer};
 use crate::error::{DecodeError, EncodeError, OfpError};
-use crate::matching::{FieldId, Form, Match, decode_header, encode_field_header};
+use crate::matching::{FieldId, Form, Header, Match, decode_header, encode_field_header};
 
 /// A run of bits within a field: `NXM_NX_REG0[4..7]`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -120,7 +120,8 @@ impl Subfield {
         })
     }
 
-    /// Reads a field header from a slot of exactly 4 bytes.
+    /// Reads a field header from a slot of exactly 4 bytes. Whether it says that a mask follows
+    /// does not matter: nothing does.
     pub(crate) fn decode_word(
         r: &mut Reader<'_>,
         ofs: u16,
@@ -128,8 +129,16 @@ impl Subfield {
     ) -> Result<Subfield, DecodeError> {
         let at = r.offset();
         let mut word = r.sub(4, "field reference")?;
-        Self::decode(&mut word, ofs, n_bits)
-            .map_err(|_| DecodeError::new(OfpError::OFPBAC_BAD_SET_ARGUMENT, "field reference", at))
+        let reference =
+            decode_header(&mut word).and_then(|header| reference(header.unmasked(), at));
+        let (field, tun_len) = reference
+            .map_err(|_| DecodeError::new(OfpError::OFPBAC_BAD_SET_TYPE, "field reference", at))?;
+        Ok(Subfield {
+            field,
+            tun_len,
+            ofs,
+            n_bits,
+        })
     }
 
     /// Splits an `ofs_nbits` field.
@@ -161,7 +170,10 @@ pub(crate) fn encode_reference(
 /// Reads a header that names a field: no mask, right length.
 pub(crate) fn decode_reference(r: &mut Reader<'_>) -> Result<(FieldId, u8), DecodeError> {
     let at = r.offset();
-    let header = decode_header(r)?;
+    reference(decode_header(r)?, at)
+}
+
+fn reference(header: Header, at: usize) -> Result<(FieldId, u8), DecodeError> {
     let bad = |code| DecodeError::new(code, "field reference", at);
     let field = FieldId::from_header(&header).ok_or(bad(OfpError::OFPBMC_BAD_FIELD))?;
     let len = header.payload_len().unwrap_or(0);

@@ -241,6 +241,21 @@ impl Header {
         }
     }
 
+    /// The header of the same field without a mask.
+    pub(crate) fn unmasked(self) -> Self {
+        let id = if self.class == 0xffff { 4 } else { 0 };
+        let payload = self.length.saturating_sub(id);
+        Header {
+            masked: false,
+            length: if self.masked {
+                id + payload / 2
+            } else {
+                self.length
+            },
+            ..self
+        }
+    }
+
     /// Whether this is the cookie pseudo-field of Nicira matches. It shares its number with the
     /// one-byte `NXM_NX_MPLS_TTL`; the length tells them apart.
     #[must_use]
@@ -294,8 +309,9 @@ impl FieldId {
             Form::Nxm => return headers.first(),
             Form::Oxm(v) => v.0.saturating_sub(1),
         };
-        let best = headers.iter().rev().find(|h| h.since_minor <= minor);
-        best.or(headers.first())
+        // The newest there is; of two equally new ones the first.
+        let known = headers.iter().rev().filter(|h| h.since_minor <= minor);
+        known.max_by_key(|h| h.since_minor).or(headers.first())
     }
 
     /// The field a header names, whatever its length (but see [`Header::is_cookie`]).

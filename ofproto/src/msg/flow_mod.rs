@@ -31,6 +31,8 @@ pub mod flow_flags {
     pub const CHECK_OVERLAP: u16 = 2;
     /// For emergency flow tables, which no switch has.
     pub const EMERG: u16 = 4;
+    /// All there are.
+    pub const ALL: u16 = 7;
 }
 
 /// The wire form of a [`FlowMod`].
@@ -194,6 +196,7 @@ impl FlowMod {
             ..FlowMod::default()
         };
         fm.decode_common(r)?;
+        fm.check_command()?;
         fm.actions = ActionList::decode(r)?;
         Ok(fm)
     }
@@ -211,13 +214,26 @@ impl FlowMod {
         nx_match_reader(r, len)
             .and_then(|mut fields| fm.match_.decode_into(&mut fields, options))?;
         (fm.cookie_value, fm.cookie_mask) = take_cookie(&mut fm.match_);
+        fm.check_command()?;
         fm.actions = ActionList::decode(r)?;
         Ok(fm)
     }
 
+    /// Only these five commands exist, and an add cannot choose flows by cookie.
+    #[inline]
+    fn check_command(&self) -> Result<(), DecodeError> {
+        let (code, what) = if self.command == FlowModCommand::ADD && self.cookie_mask != 0 {
+            (OfpError::NXBRC_NXM_INVALID, "cookie criterion of an add")
+        } else if self.command > FlowModCommand::DELETE_STRICT {
+            (OfpError::OFPFMFC_BAD_COMMAND, "flow mod command")
+        } else {
+            return Ok(());
+        };
+        Err(DecodeError::new(code, what, COMMAND_AT))
+    }
+
     #[inline]
     fn decode_common(&mut self, r: &mut Reader<'_>) -> Result<(), DecodeError> {
-        let at = r.offset().saturating_add(8);
         let [
             c0,
             c1,
@@ -247,13 +263,6 @@ impl FlowMod {
         self.cookie = u64::from_be_bytes([c0, c1, c2, c3, c4, c5, c6, c7]);
         self.table = table;
         self.command = FlowModCommand(command);
-        if command > FlowModCommand::DELETE_STRICT.0 {
-            return Err(DecodeError::new(
-                OfpError::OFPFMFC_BAD_COMMAND,
-                "flow mod command",
-                at,
-            ));
-        }
         self.idle_timeout = u16::from_be_bytes([i0, i1]);
         self.hard_timeout = u16::from_be_bytes([h0, h1]);
         self.priority = u16::from_be_bytes([p0, p1]);
@@ -271,6 +280,12 @@ impl FlowMod {
         if self.match_.missing_prereq().is_some() {
             return Err(OfpError::OFPBMC_BAD_PREREQ);
         }
+        self.check_tuple()?;
+        self.actions.refuse_unknown()?;
+        self.actions.verify()?;
+        if self.flags & !flow_flags::ALL != 0 {
+            return Err(OfpError::OFPFMFC_BAD_FLAGS);
+        }
         if self.flags & flow_flags::EMERG != 0 {
             let timeouts = self.idle_timeout != 0 || self.hard_timeout != 0;
             return Err(if timeouts {
@@ -279,10 +294,25 @@ impl FlowMod {
                 OfpError::OFPFMFC_TABLE_FULL
             });
         }
-        self.actions.refuse_unknown()?;
         self.actions.check(&self.match_)
     }
+
+    /// The addresses of a tracked connection are of the family of the packet.
+    fn check_tuple(&self) -> Result<(), OfpError> {
+        let matched = |fields: [FieldId; 2]| fields.iter().any(|f| self.match_.get(*f).is_some());
+        let eth_type = self.match_.value_or_zero(FieldId::ETH_TYPE);
+        let wrong = |fields, family| matched(fields) && eth_type != family;
+        if wrong([FieldId::CT_NW_SRC, FieldId::CT_NW_DST], 0x0800)
+            || wrong([FieldId::CT_IPV6_SRC, FieldId::CT_IPV6_DST], 0x86dd)
+        {
+            return Err(OfpError::OFPBAC_MATCH_INCONSISTENT);
+        }
+        Ok(())
+    }
 }
+
+/// Where the command stands in a Nicira flow mod.
+const COMMAND_AT: usize = 24;
 
 /// Writes an NXM match with its cookie criterion, padded to 8, and its length at `len_at`.
 #[inline]

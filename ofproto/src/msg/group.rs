@@ -7,7 +7,7 @@ use crate::error::{DecodeError, EncodeError, OfpError};
 use crate::header::open_numbers;
 use crate::matching::{FieldId, Form, decode_header, encode_field_header};
 use crate::ports::Port;
-use crate::property;
+use crate::property::{self, EXPERIMENTER};
 
 /// Any group, in requests; all groups, in deletes (0xfffffffc is "all").
 pub const GROUP_ANY: u32 = 0xffff_ffff;
@@ -109,10 +109,10 @@ impl Codec for Bucket {
         body.skip(2, "bucket length")?;
         let actions_len = usize::from(body.u16("actions length")?);
         let bucket_id = body.u32("bucket id")?;
-        if bucket_id > BUCKET_MAX {
-            return Err(bad);
-        }
         let mut actions = body.sub(actions_len, "bucket actions")?;
+        if !actions_len.is_multiple_of(8) {
+            return Err(body.error(OfpError::OFPBRC_BAD_LEN, "bucket actions"));
+        }
         let actions = ActionList::decode(&mut actions)?;
         let mut b = Bucket {
             bucket_id,
@@ -121,22 +121,32 @@ impl Codec for Bucket {
             watch_group: None,
             actions,
         };
+        let properties = b.decode_properties(&mut body);
+        properties.map_err(|error| after_actions(core::slice::from_ref(&b), error))?;
+        if bucket_id > BUCKET_MAX {
+            return Err(bad);
+        }
+        Ok(b)
+    }
+}
+
+impl Bucket {
+    fn decode_properties(&mut self, body: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let mut watch_port = None;
         while !body.is_empty() {
-            let mut p = property::take(&mut body)?;
+            let mut p = property::take(body)?;
             match p.kind {
-                WEIGHT => b.weight = Some(p.u16()?),
-                WATCH_PORT => {
-                    let at = p.at;
-                    let port = Port::from_of11(p.u32()?);
-                    b.watch_port = Some(port.map_err(|_| {
-                        DecodeError::new(OfpError::OFPGMFC_BAD_WATCH, "watch port", at)
-                    })?);
-                }
-                WATCH_GROUP => b.watch_group = Some(p.u32()?),
+                WEIGHT => self.weight = Some(p.u16()?),
+                WATCH_PORT => watch_port = Some((p.u32()?, p.at)),
+                WATCH_GROUP => self.watch_group = Some(p.u32()?),
                 _ => return Err(p.unknown("bucket property")),
             }
         }
-        Ok(b)
+        if let Some((port, at)) = watch_port {
+            let bad = |_| DecodeError::new(OfpError::OFPGMFC_BAD_WATCH, "watch port", at);
+            self.watch_port = Some(Port::from_of11(port).map_err(bad)?);
+        }
+        Ok(())
     }
 }
 
@@ -145,7 +155,7 @@ impl Codec for Bucket {
 /// ```text
 ///  0        2     4        8      12    16         32      40
 /// +--------+-----+--------+------+-----+----------+-------+------ - -
-/// | 0xffff | len | 0x1540 |  1   |  0  |  method  | param | fields
+/// | 0xffff | len | 0x154d |  1   |  0  |  method  | param | fields
 /// +--------+-----+--------+------+-----+----------+-------+------ - -
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -158,8 +168,9 @@ pub struct SelectionMethod {
     pub fields: Vec<(FieldId, u128)>,
 }
 
-const EXPERIMENTER: u16 = 0xffff;
-const NTR: u32 = 0x0000_1540;
+const NTR: u32 = 0x0000_154d;
+/// The number that Open vSwitch 2.4 used instead.
+const NTR_OLD: u32 = 0x0000_1540;
 
 impl SelectionMethod {
     fn encode(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
@@ -184,16 +195,19 @@ impl SelectionMethod {
         })
     }
 
+    /// Whether this is what the property holds.
+    fn is_in(p: &property::Property<'_>) -> bool {
+        let mut ids = p.data;
+        let known = |vendor, kind| matches!((vendor, kind), (NTR | NTR_OLD, 1));
+        p.kind == EXPERIMENTER
+            && matches!((ids.u32("experimenter"), ids.u32("type")), (Ok(v), Ok(k)) if known(v, k))
+    }
+
     fn decode(p: &mut property::Property<'_>) -> Result<Self, DecodeError> {
         let at = p.at;
         let bad = |code| DecodeError::new(code, "selection method", at);
         let r = &mut p.data;
-        let vendor = r.u32("property experimenter")?;
-        let kind = r.u32("property type")?;
-        if (vendor, kind) != (NTR, 1) {
-            return Err(bad(OfpError::OFPBPC_BAD_EXP_TYPE));
-        }
-        r.skip(4, "pad")?;
+        r.skip(12, "property experimenter")?;
         let method = super::FixedStr(r.array("selection method")?);
         if !matches!(method.as_bytes(), b"hash" | b"dp_hash") {
             return Err(bad(OfpError::OFPBPC_BAD_VALUE));
@@ -224,17 +238,54 @@ impl SelectionMethod {
     }
 }
 
-fn decode_buckets(r: &mut Reader<'_>, len: u16) -> Result<Vec<Bucket>, DecodeError> {
-    let mut list = r.sub(usize::from(len), "bucket list")?;
-    super::decode_list(&mut list)
+/// The error that a switch finds first: an unknown action in the buckets, or what follows them.
+fn after_actions(buckets: &[Bucket], error: DecodeError) -> DecodeError {
+    let mut actions = buckets.iter().map(|bucket| &bucket.actions);
+    match actions.try_for_each(ActionList::refuse_unknown) {
+        Ok(()) => error,
+        Err(code) => DecodeError::new(code, "action", error.offset()),
+    }
 }
 
-fn decode_properties(r: &mut Reader<'_>) -> Result<Option<SelectionMethod>, DecodeError> {
+fn decode_buckets(r: &mut Reader<'_>, len: u16) -> Result<Vec<Bucket>, DecodeError> {
+    let mut list = r.sub(usize::from(len), "bucket list")?;
+    let (buckets, error) = super::decode_prefix(&mut list, Bucket::decode);
+    if let Some(error) = error {
+        return Err(after_actions(&buckets, error));
+    }
+    let mut ids: Vec<u32> = buckets.iter().map(|bucket| bucket.bucket_id).collect();
+    ids.sort_unstable();
+    let before = ids.len();
+    ids.dedup();
+    if ids.len() != before {
+        return Err(r.error(OfpError::OFPGMFC_BAD_BUCKET, "bucket id"));
+    }
+    Ok(buckets)
+}
+
+/// Properties of a group: how it selects, where that means something.
+fn decode_properties(
+    r: &mut Reader<'_>,
+    group_type: GroupType,
+    command: GroupCommand,
+) -> Result<Option<SelectionMethod>, DecodeError> {
     let mut selection = None;
     while !r.is_empty() {
         let mut p = property::take(r)?;
-        if p.kind != EXPERIMENTER {
+        if !SelectionMethod::is_in(&p) {
             return Err(p.unknown("group property"));
+        }
+        let misplaced = match (group_type, command) {
+            (GroupType::SELECT, c) if c.name().is_none() => Some(OfpError::OFPGMFC_BAD_COMMAND),
+            (
+                GroupType::SELECT,
+                GroupCommand::ADD | GroupCommand::MODIFY | GroupCommand::ADD_OR_MOD,
+            ) => None,
+            (t, _) if t.name().is_none() => Some(OfpError::OFPGMFC_BAD_TYPE),
+            _ => Some(OfpError::OFPBPC_BAD_VALUE),
+        };
+        if let Some(code) = misplaced {
+            return Err(DecodeError::new(code, "selection method", p.at));
         }
         selection = Some(SelectionMethod::decode(&mut p)?);
     }
@@ -302,19 +353,8 @@ impl Codec for GroupMod {
             return bad(OfpError::OFPGMFC_BAD_BUCKET);
         }
         let buckets = decode_buckets(r, len)?;
-        let selection = decode_properties(r)?;
-        if command.name().is_none() {
-            return bad(OfpError::OFPGMFC_BAD_COMMAND);
-        }
-        if group_type.name().is_none() {
-            return bad(OfpError::OFPGMFC_BAD_TYPE);
-        }
-        if group_type == GroupType::INDIRECT
-            && command.0 <= GroupCommand::MODIFY.0
-            && buckets.len() != 1
-        {
-            return bad(OfpError::OFPGMFC_INVALID_GROUP);
-        }
+        let selection = decode_properties(r, group_type, command)
+            .map_err(|error| after_actions(&buckets, error))?;
         Ok(GroupMod {
             command,
             group_type,
@@ -326,7 +366,57 @@ impl Codec for GroupMod {
     }
 }
 
+impl GroupMod {
+    /// Checks what a switch would refuse of a well-formed message: a type or command that does not
+    /// exist, and buckets that do not fit the type.
+    ///
+    /// # Errors
+    /// The error a switch would send, for example `OFPGMFC_INVALID_GROUP`.
+    pub fn check(&self) -> Result<(), OfpError> {
+        if self.group_type.name().is_none() {
+            return Err(OfpError::OFPGMFC_BAD_TYPE);
+        }
+        let one = self.group_type != GroupType::INDIRECT
+            || self.command == GroupCommand::DELETE
+            || self.buckets.len() == 1;
+        if !one {
+            return Err(OfpError::OFPGMFC_INVALID_GROUP);
+        }
+        if self.command.name().is_none() {
+            return Err(OfpError::OFPGMFC_BAD_COMMAND);
+        }
+        if self.command == GroupCommand::REMOVE_BUCKET && !self.buckets.is_empty() {
+            return Err(OfpError::OFPGMFC_BAD_BUCKET);
+        }
+        self.buckets.iter().try_for_each(|b| self.check_bucket(b))
+    }
+
+    fn check_bucket(&self, bucket: &Bucket) -> Result<(), OfpError> {
+        let select = self.group_type == GroupType::SELECT;
+        let weighed = bucket.weight.is_some_and(|weight| weight != 0);
+        if weighed && !select && self.command != GroupCommand::INSERT_BUCKET {
+            return Err(OfpError::OFPGMFC_INVALID_GROUP);
+        }
+        let watched = bucket.watch_port.is_some_and(|port| port != Port::NONE)
+            || bucket.watch_group.is_some_and(|group| group != GROUP_ANY);
+        match self.group_type {
+            GroupType::ALL | GroupType::INDIRECT if watched => {
+                Err(OfpError::OFPGMFC_WATCH_UNSUPPORTED)
+            }
+            GroupType::FAST_FAILOVER if !watched => Err(OfpError::OFPGMFC_INVALID_GROUP),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A group in a NXST 8 reply: 16 bytes, buckets, properties.
+///
+/// ```text
+///  0     2      3     4          8             10   16
+/// +-----+------+-----+----------+-------------+----+--------- - -+------------ - -
+/// | len | type | pad | group id | buckets len | 0  | buckets     | properties
+/// +-----+------+-----+----------+-------------+----+--------- - -+------------ - -
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupDesc {
     /// Type.
@@ -369,7 +459,8 @@ impl Codec for GroupDesc {
             group_type,
             group_id,
             buckets: decode_buckets(&mut body, buckets_len)?,
-            selection: decode_properties(&mut body)?,
+            // A description has no command; it is what an add made.
+            selection: decode_properties(&mut body, group_type, GroupCommand::ADD)?,
         })
     }
 }

@@ -189,7 +189,7 @@ impl ErrorMsg {
         let code = if error_type == NX_ERROR_MARK && code == 0 && version < Version::OF12 {
             let vendor = r.u32("error vendor")?;
             if vendor == 0 {
-                return Err(r.error(OfpError::OFPBRC_BAD_VENDOR, "error vendor"));
+                return Err(r.error(OfpError::OFPBRC_BAD_LEN, "error vendor"));
             }
             ErrorCode {
                 vendor,
@@ -199,7 +199,7 @@ impl ErrorMsg {
         } else if error_type == EXPERIMENTER && version >= Version::OF12 {
             let vendor = r.u32("error experimenter")?;
             if vendor == 0 {
-                return Err(r.error(OfpError::OFPBRC_BAD_VENDOR, "error experimenter"));
+                return Err(r.error(OfpError::OFPBRC_BAD_LEN, "error experimenter"));
             }
             ErrorCode {
                 vendor,
@@ -287,6 +287,11 @@ pub struct SwitchConfig {
     /// Bytes of a missed packet to send up; non-zero enables asynchronous messages on a
     /// management connection.
     pub miss_send_len: u16,
+}
+
+impl SwitchConfig {
+    /// The bits of `flags` that exist.
+    pub const FLAGS: u16 = 7;
 }
 
 impl Codec for SwitchConfig {

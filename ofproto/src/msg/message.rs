@@ -1,5 +1,6 @@
 //! [`Message`]: the list of all messages, and which number belongs to which.
 
+use super::registry::{self, Kind};
 use super::{
     AsyncConfig, AsyncProperty, CtFlush, ErrorMsg, FlowFormat, FlowMod, FlowModForm, FlowRemoved,
     GroupMod, Hello, NxPacketIn, PacketIn, PacketIn2, PacketInFormat, PacketOut, PortMod,
@@ -9,7 +10,7 @@ use super::{
 use crate::action::ActionList;
 use crate::codec::{Codec, Reader, Writer};
 use crate::error::{DecodeError, EncodeError, OfpError};
-use crate::header::{HEADER_LEN, MsgType, NX_VENDOR, OfHeader, Version};
+use crate::header::{HEADER_LEN, MsgType, NX_VENDOR, ONF_VENDOR, OfHeader, Version};
 use crate::ports::Port;
 
 /// A message this crate does not decode, kept as it came.
@@ -30,12 +31,25 @@ impl UnknownMessage {
         if self.version != Version::OF10 {
             return OfpError::OFPBRC_BAD_VERSION;
         }
+        self.kind_error()
+    }
+
+    /// What is wrong with the numbers of its kind.
+    pub(crate) fn kind_error(&self) -> OfpError {
+        let stats = match self.version {
+            Version::OF10 => [MsgType::STATS_REQUEST, MsgType::STATS_REPLY],
+            _ => [MsgType(18), MsgType(19)],
+        };
+        let stats = stats.contains(&self.msg_type);
         match self.body.first_chunk::<4>() {
-            Some(v) if self.msg_type == MsgType::VENDOR && u32::from_be_bytes(*v) == NX_VENDOR => {
+            None if stats => OfpError::OFPBRC_BAD_LEN,
+            Some(_) if stats => OfpError::OFPBRC_BAD_STAT,
+            _ if self.msg_type != MsgType::VENDOR => OfpError::OFPBRC_BAD_TYPE,
+            _ if self.body.len() < 8 => OfpError::OFPBRC_BAD_LEN,
+            Some(v) if matches!(u32::from_be_bytes(*v), NX_VENDOR | ONF_VENDOR) => {
                 OfpError::OFPBRC_BAD_SUBTYPE
             }
-            _ if self.msg_type == MsgType::VENDOR => OfpError::OFPBRC_BAD_VENDOR,
-            _ => OfpError::OFPBRC_BAD_TYPE,
+            _ => OfpError::OFPBRC_BAD_VENDOR,
         }
     }
 }
@@ -353,6 +367,9 @@ impl Message {
             let e = DecodeError::new(OfpError::OFPBRC_BAD_LEN, "message length", 2);
             return Err(e.wanted(usize::from(header.length), bytes.len()));
         }
+        if header.version == Version::OF10 {
+            registry::check_length(bytes)?;
+        }
         let message = Self::decode_body(header, &mut r)?;
         r.finish("message")?;
         Ok((header, message))
@@ -366,13 +383,29 @@ impl Message {
     pub fn check(&self) -> Result<(), OfpError> {
         let plain = |list: &ActionList| {
             list.refuse_unknown()?;
-            list.check_no_instructions()?;
-            list.verify()
+            list.verify_plain()
+        };
+        let group = |group: &GroupMod| {
+            let mut lists = group.buckets.iter().map(|bucket| &bucket.actions);
+            lists.try_for_each(plain)?;
+            group.check()
         };
         match self {
             Message::FlowMod(f) => f.check(),
             Message::PacketOut(p) => plain(&p.actions),
-            Message::GroupMod(g) => g.buckets.iter().try_for_each(|b| plain(&b.actions)),
+            Message::GroupMod(g) => group(g),
+            Message::RequestForward { request, .. } => group(request),
+            Message::SetConfig(config) => match config.flags & !SwitchConfig::FLAGS {
+                0 => Ok(()),
+                _ => Err(OfpError::OFPSCFC_BAD_FLAGS),
+            },
+            Message::SetPacketInFormat(format) => match format.name() {
+                Some(_) => Ok(()),
+                None => Err(OfpError::OFPBRC_EPERM),
+            },
+            Message::QueueGetConfigRequest(port) if port.0 >= Port::MAX => {
+                Err(OfpError::OFPQOFC_BAD_PORT)
+            }
             Message::StatsRequest {
                 body: StatsRequest::Unknown(u),
                 ..
@@ -389,13 +422,7 @@ impl Message {
     #[inline]
     fn decode_body(header: OfHeader, r: &mut Reader<'_>) -> Result<Message, DecodeError> {
         if header.version != Version::OF10 {
-            return Ok(unknown(header, r));
-        }
-        if matches!(
-            header.msg_type,
-            MsgType::FLOW_MOD | MsgType::QUEUE_GET_CONFIG_REPLY
-        ) {
-            multiple_of_8(header)?;
+            return Ok(Message::Unknown(unknown(header, r)));
         }
         Ok(match header.msg_type {
             MsgType::VENDOR => return decode_vendor(header, r),
@@ -436,33 +463,17 @@ impl Message {
             MsgType::QUEUE_GET_CONFIG_REPLY => {
                 Message::QueueGetConfigReply(QueueConfig::decode(r)?)
             }
-            _ => unknown(header, r),
+            _ => Message::Unknown(unknown(header, r)),
         })
     }
 }
 
-/// Messages that end in a list of 8-byte units have a length that is a multiple of 8.
-#[inline]
-fn multiple_of_8(header: OfHeader) -> Result<(), DecodeError> {
-    if header.length.is_multiple_of(8) {
-        return Ok(());
-    }
-    Err(DecodeError::new(
-        OfpError::OFPBRC_BAD_LEN,
-        "message length",
-        2,
-    ))
-}
-
-fn unknown(header: OfHeader, r: &mut Reader<'_>) -> Message {
-    let OfHeader {
-        version, msg_type, ..
-    } = header;
-    Message::Unknown(UnknownMessage {
-        version,
-        msg_type,
+fn unknown(header: OfHeader, r: &mut Reader<'_>) -> UnknownMessage {
+    UnknownMessage {
+        version: header.version,
+        msg_type: header.msg_type,
         body: r.rest().into(),
-    })
+    }
 }
 
 #[inline]
@@ -470,12 +481,9 @@ fn decode_vendor(header: OfHeader, r: &mut Reader<'_>) -> Result<Message, Decode
     let mut body = *r;
     let vendor = body.u32("vendor")?;
     if vendor != NX_VENDOR {
-        return Ok(unknown(header, r));
+        return Ok(Message::Unknown(unknown(header, r)));
     }
     let subtype = body.u32("vendor subtype")?;
-    if matches!(subtype, 13 | 14 | 27 | 28 | 30..=32 | 132) {
-        multiple_of_8(header)?;
-    }
     let message = match subtype {
         13 => Message::FlowMod(FlowMod::decode_nx(&mut body)?),
         10 | 11 => {
@@ -527,30 +535,37 @@ fn decode_vendor(header: OfHeader, r: &mut Reader<'_>) -> Result<Message, Decode
         31 => Message::GroupMod(GroupMod::decode(&mut body)?),
         32 => Message::CtFlush(CtFlush::decode(&mut body)?),
         132 => decode_forward(&mut body)?,
-        _ => return Ok(unknown(header, r)),
+        _ => return Ok(Message::Unknown(unknown(header, r))),
     };
     body.finish("message")?;
     r.rest();
     Ok(message)
 }
 
-/// Reads a forwarded message. Only group mods can be forwarded on 1.0.
+/// Reads a forwarded message. Only group mods can be forwarded on 1.0; what follows it is ignored.
 fn decode_forward(r: &mut Reader<'_>) -> Result<Message, DecodeError> {
-    let unsupported = r.error(OfpError::OFPBFC_MSG_UNSUP, "forwarded message");
-    let bad_len = r.error(OfpError::OFPBFC_MSG_BAD_LEN, "forwarded message");
-    let whole = r.remaining();
-    let header = OfHeader::decode(r)?;
-    if usize::from(header.length) < HEADER_LEN || usize::from(header.length) != whole {
-        return Err(bad_len);
+    let here = *r;
+    let error = |code| here.error(code, "forwarded message");
+    let whole = r.peek();
+    let header = OfHeader::decode(&mut r.short_as(OfpError::OFPBFC_MSG_BAD_LEN))?;
+    let inner = match whole.get(..usize::from(header.length)) {
+        Some(inner) if inner.len() >= HEADER_LEN => inner,
+        _ => return Err(error(OfpError::OFPBFC_MSG_BAD_LEN)),
+    };
+    if header.version != Version::OF10 {
+        return Err(error(OfpError::OFPBRC_BAD_VERSION));
     }
-    let kind = (header.version, header.msg_type);
-    if kind != (Version::OF10, MsgType::VENDOR)
-        || r.u32("vendor")? != NX_VENDOR
-        || r.u32("vendor subtype")? != 31
-    {
-        return Err(unsupported);
+    registry::check_length(inner).map_err(|e| error(e.code()))?;
+    let mut body = r.sub(inner.len(), "forwarded message")?;
+    body.skip(HEADER_LEN, "header")?;
+    match Kind::of(inner) {
+        Some(Kind::Nicira(31)) => {}
+        Some(kind) if kind.entry().is_some() => return Err(error(OfpError::OFPBFC_MSG_UNSUP)),
+        _ => return Err(error(unknown(header, &mut body).error())),
     }
-    let request = Box::new(GroupMod::decode(r)?);
+    body.skip(8, "vendor header")?;
+    let request = Box::new(GroupMod::decode(&mut body)?);
+    r.rest();
     Ok(Message::RequestForward {
         xid: header.xid,
         request,

@@ -32,6 +32,7 @@ mod nicira;
 mod packet;
 mod port;
 mod queue;
+pub mod registry;
 mod stats;
 
 pub use counters::{DescStats, IpfixStats, PortStats, TableStats};
@@ -45,6 +46,7 @@ pub use group::{
 pub use handshake::{ErrorMsg, Hello, SwitchConfig, SwitchFeatures};
 pub use message::{Message, UnknownMessage};
 pub use monitor::{FlowEvent, FlowMonitorRequest, FlowUpdate, FlowUpdateFull, monitor_flags};
+pub(crate) use nicira::Family;
 pub use nicira::{
     AsyncConfig, AsyncProperty, CtFlush, CtTuple, FlowFormat, PacketInFormat, Role, TlvCommand,
     TlvMap, TlvTableMod, TlvTableReply,
@@ -56,6 +58,21 @@ pub use stats::{StatsReply, StatsRequest, UnknownStats};
 
 use crate::codec::{Codec, Reader};
 use crate::error::DecodeError;
+
+/// Reads values until `r` is empty or one is not valid; what is wrong with that comes second.
+fn decode_prefix<'a, T>(
+    r: &mut Reader<'a>,
+    decode: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> (Vec<T>, Option<DecodeError>) {
+    let mut list = Vec::new();
+    while !r.is_empty() {
+        match decode(r) {
+            Ok(value) => list.push(value),
+            Err(error) => return (list, Some(error)),
+        }
+    }
+    (list, None)
+}
 
 /// Reads values until `r` is empty. Every value takes at least one byte, so the list is bounded by
 /// the input.

@@ -29,6 +29,8 @@ pub mod monitor_flags {
     pub const OWN: u16 = 32;
     /// All of them.
     pub const ALL: u16 = 63;
+    /// Those that say which changes are reported; one at least must be set.
+    pub const EVENTS: u16 = ADD | DELETE | MODIFY;
 }
 
 /// One subscription; a request holds one or more.
@@ -78,15 +80,16 @@ impl Codec for FlowMonitorRequest {
     }
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let id = r.u32("monitor id")?;
-        let flags = r.u16("monitor flags")?;
-        if flags & !monitor_flags::ALL != 0 {
-            return Err(r.error(OfpError::OFPMOFC_BAD_FLAGS, "monitor flags"));
+        let mut head = r.sub(16, "monitor request")?;
+        let id = head.u32("monitor id")?;
+        let flags = head.u16("monitor flags")?;
+        if flags & monitor_flags::EVENTS == 0 || flags & !monitor_flags::ALL != 0 {
+            return Err(head.error(OfpError::OFPMOFC_BAD_FLAGS, "monitor flags"));
         }
-        let out_port = Port(r.u16("out port")?);
-        let len = r.u16("match length")?;
-        let table = r.u8("table")?;
-        r.zeros(5, OfpError::NXBRC_MUST_BE_ZERO, "monitor zeros")?;
+        let out_port = Port(head.u16("out port")?);
+        let len = head.u16("match length")?;
+        let table = head.u8("table")?;
+        head.zeros(5, OfpError::NXBRC_MUST_BE_ZERO, "monitor zeros")?;
         let match_ = take_nx_match(r, len, MatchOptions::default())?;
         Ok(FlowMonitorRequest {
             id,
@@ -215,11 +218,10 @@ impl Codec for FlowUpdate {
         let table = body.u8("table")?;
         body.skip(1, "pad")?;
         let cookie = body.u64("cookie")?;
-        let lenient = MatchOptions {
-            lenient: true,
-            allow_cookie: false,
-        };
-        let match_ = take_nx_match(&mut body, match_len, lenient)?;
+        if usize::from(match_len) > body.remaining() {
+            return Err(bad);
+        }
+        let match_ = take_nx_match(&mut body, match_len, MatchOptions::default())?;
         let actions = ActionList::decode(&mut body)?;
         Ok(FlowUpdate::Full(Box::new(FlowUpdateFull {
             event,

@@ -91,6 +91,10 @@ pub struct AsyncProperty {
     pub mask: u32,
 }
 
+/// The reasons that exist, per pair of property types: packet-in, port status, flow removed, role
+/// status, table status, request forward.
+const ALLOWED: [u32; 6] = [0b111, 0b111, 0b11_1111, 0b111, 0b1_1000, 0b11];
+
 impl Codec for AsyncProperty {
     fn encode(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
         property::put_u32(w, self.kind, self.mask)
@@ -98,13 +102,20 @@ impl Codec for AsyncProperty {
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut p = property::take(r)?;
-        if p.kind > 11 {
-            return Err(p.unknown("async property"));
+        let Some(allowed) = ALLOWED.get(usize::from(p.kind / 2)) else {
+            // Most messages answer with an error about properties here.
+            let code = match p.kind {
+                property::EXPERIMENTER => OfpError::OFPBPC_BAD_EXP_TYPE,
+                _ => OfpError::OFPACFC_UNSUPPORTED,
+            };
+            return Err(DecodeError::new(code, "async property", p.at));
+        };
+        let mask = p.u32()?;
+        if mask & !allowed != 0 {
+            let code = OfpError::OFPACFC_INVALID;
+            return Err(DecodeError::new(code, "async reasons", p.at));
         }
-        Ok(AsyncProperty {
-            kind: p.kind,
-            mask: p.u32()?,
-        })
+        Ok(AsyncProperty { kind: p.kind, mask })
     }
 }
 
@@ -170,7 +181,30 @@ impl Codec for TlvMap {
     }
 }
 
+/// How many `tun_metadata` fields there are.
+const TUN_METADATA_FIELDS: u16 = 64;
+
+/// Reads mappings to fields below `fields`.
+fn decode_maps(r: &mut Reader<'_>, fields: u16) -> Result<Vec<TlvMap>, DecodeError> {
+    let mut maps = Vec::new();
+    while !r.is_empty() {
+        let map = TlvMap::decode(r)?;
+        if map.index >= fields {
+            return Err(r.error(OfpError::NXTTMFC_BAD_FIELD_IDX, "option index"));
+        }
+        maps.push(map);
+    }
+    Ok(maps)
+}
+
 /// `NXT_TLV_TABLE_MOD`, 24 bytes and mappings.
+///
+/// ```text
+///  16        18    24
+/// +---------+-----+------ - -
+/// | command | pad | maps
+/// +---------+-----+------ - -
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlvTableMod {
     /// What to do.
@@ -192,10 +226,7 @@ impl Codec for TlvTableMod {
             return Err(r.error(OfpError::NXTTMFC_BAD_COMMAND, "tlv command"));
         }
         r.skip(6, "pad")?;
-        let maps: Vec<TlvMap> = super::decode_list(r)?;
-        if maps.iter().any(|m| m.index >= 64) {
-            return Err(r.error(OfpError::NXTTMFC_BAD_FIELD_IDX, "option index"));
-        }
+        let maps = decode_maps(r, TUN_METADATA_FIELDS)?;
         Ok(TlvTableMod { command, maps })
     }
 }
@@ -233,7 +264,7 @@ impl Codec for TlvTableReply {
         Ok(TlvTableReply {
             max_option_space,
             max_fields,
-            maps: super::decode_list(r)?,
+            maps: decode_maps(r, max_fields)?,
         })
     }
 }
@@ -302,7 +333,6 @@ impl CtTuple {
             match p.kind {
                 0 | 1 => {
                     let address = Ipv6Addr::from(p.data.array::<16>("tuple address")?);
-                    p.data.finish("tuple address")?;
                     if p.kind == 0 {
                         t.src = Some(address)
                     } else {
@@ -351,6 +381,35 @@ pub struct CtFlush {
     pub labels_mask: Option<u128>,
 }
 
+/// The addresses of a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// None, or the unspecified one.
+    Unknown,
+    V4,
+    V6,
+}
+
+impl CtFlush {
+    /// Of which family the addresses are; `None` when of both. An unspecified address is of
+    /// neither.
+    pub(crate) fn family(&self) -> Option<Family> {
+        let sides = [self.orig, self.reply];
+        let addresses = sides.iter().flat_map(|tuple| [tuple.src, tuple.dst]);
+        addresses
+            .flatten()
+            .try_fold(Family::Unknown, |so_far, address| {
+                let family = match address.to_ipv4_mapped() {
+                    _ if address.is_unspecified() => Family::Unknown,
+                    Some(_) => Family::V4,
+                    None => Family::V6,
+                };
+                let mixed = so_far != family && so_far != Family::Unknown;
+                (!mixed || family == Family::Unknown).then_some(family)
+            })
+    }
+}
+
 impl Codec for CtFlush {
     fn encode(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
         w.u8(self.ip_proto);
@@ -383,7 +442,8 @@ impl Codec for CtFlush {
         r.zeros(7, OfpError::NXBRC_MUST_BE_ZERO, "ct flush pad")?;
         while !r.is_empty() {
             let mut p = property::take(r)?;
-            match p.kind {
+            let (kind, at) = (p.kind, p.at);
+            match kind {
                 0 => f.orig = CtTuple::decode(p.nested()?)?,
                 1 => f.reply = CtTuple::decode(p.nested()?)?,
                 2 => f.zone = Some(p.u16()?),
@@ -399,6 +459,10 @@ impl Codec for CtFlush {
                     }
                 }
                 _ => return Err(p.unknown("ct flush property")),
+            }
+            if matches!(kind, 0 | 1) && f.family().is_none() {
+                let code = OfpError::OFPBPC_BAD_VALUE;
+                return Err(DecodeError::new(code, "tuple address", at));
             }
         }
         Ok(f)

@@ -151,6 +151,8 @@ pub struct PacketIn2 {
     pub userdata: Option<Box<[u8]>>,
     /// Frozen state of the pipeline.
     pub continuation: Option<Box<[u8]>>,
+    /// Properties that are not known, with their types.
+    pub unknown: Vec<(u16, Box<[u8]>)>,
 }
 
 mod prop {
@@ -201,6 +203,9 @@ impl Codec for PacketIn2 {
                 Ok(())
             })?;
         }
+        for (kind, data) in &self.unknown {
+            property::put_bytes(w, *kind, data)?;
+        }
         Ok(())
     }
 
@@ -218,11 +223,18 @@ impl Codec for PacketIn2 {
                 prop::METADATA => p2.metadata = Some(Match::decode_fields(&mut p.data, LENIENT)?),
                 prop::USERDATA => p2.userdata = Some(p.data.rest().into()),
                 prop::CONTINUATION => p2.continuation = Some(p.nested()?.rest().into()),
-                _ => return Err(p.unknown("packet-in property")),
+                _ => p2.unknown.push((p.kind, p.data.rest().into())),
             }
         }
+        let full_len = p2.full_len.filter(|len| *len != 0);
         if p2.packet.is_empty() {
-            return Err(r.error(OfpError::OFPBPC_BAD_LEN, "packet-in without packet"));
+            return Err(r.error(OfpError::OFPBRC_BAD_LEN, "packet-in without packet"));
+        }
+        if full_len.is_some_and(|len| (len as usize) < p2.packet.len()) {
+            return Err(r.error(
+                OfpError::OFPBRC_BAD_LEN,
+                "packet longer than its full length",
+            ));
         }
         Ok(p2)
     }
@@ -275,14 +287,22 @@ impl Codec for PacketOut {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let buffer_id = r.u32("buffer id")?;
         let in_port = Port(r.u16("in_port")?);
+        let bad_port = r.error(OfpError::OFPBRC_BAD_PORT, "packet-out in_port");
+        let len = usize::from(r.u16("actions length")?);
+        if !len.is_multiple_of(8) {
+            return Err(r.error(OfpError::OFPBRC_BAD_LEN, "actions length"));
+        }
+        let mut actions = r.sub(len, "actions")?;
+        let actions = ActionList::decode(&mut actions)?;
         let ok =
             in_port.0 < Port::MAX || matches!(in_port, Port::LOCAL | Port::NONE | Port::CONTROLLER);
         if !ok {
-            return Err(r.error(OfpError::OFPBRC_BAD_PORT, "packet-out in_port"));
+            // An unknown action comes first.
+            actions
+                .refuse_unknown()
+                .map_err(|code| DecodeError::new(code, "action", bad_port.offset()))?;
+            return Err(bad_port);
         }
-        let len = usize::from(r.u16("actions length")?);
-        let mut actions = r.sub(len, "actions")?;
-        let actions = ActionList::decode(&mut actions)?;
         Ok(PacketOut {
             buffer_id,
             in_port,

@@ -131,12 +131,22 @@ impl Codec for QueueConfig {
     }
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match Self::decode_prefix(r)? {
+            (config, None) => Ok(config),
+            (_, Some(error)) => Err(error),
+        }
+    }
+}
+
+impl QueueConfig {
+    /// Reads the queues before the first one that is not valid, and what is wrong with that.
+    pub(crate) fn decode_prefix(
+        r: &mut Reader<'_>,
+    ) -> Result<(Self, Option<DecodeError>), DecodeError> {
         let port = Port(r.u16("port")?);
         r.skip(6, "pad")?;
-        Ok(QueueConfig {
-            port,
-            queues: super::decode_list(r)?,
-        })
+        let (queues, error) = super::decode_prefix(r, Codec::decode);
+        Ok((QueueConfig { port, queues }, error))
     }
 }
 

@@ -11,13 +11,14 @@
 //! Bit 0 of a reply's flags says that another part follows under the same xid.
 
 use super::counters::{DescStats, IpfixStats, PortStats, TableStats};
-use super::decode_list;
 use super::flow_mod::FlowModForm;
 use super::flow_stats::{AggregateStats, FlowStats, FlowStatsRequest};
 use super::group::{GroupDesc, GroupFeatures, GroupStats};
 use super::monitor::{FlowMonitorRequest, FlowUpdate};
 use super::port::PhyPort;
 use super::queue::QueueStats;
+use super::registry::VENDOR_STATS as VENDOR;
+use super::{decode_list, decode_prefix};
 use crate::codec::{Codec, Reader, Writer};
 use crate::error::{DecodeError, EncodeError, OfpError};
 use crate::header::NX_VENDOR;
@@ -117,8 +118,6 @@ pub enum StatsReply {
     Unknown(UnknownStats),
 }
 
-const VENDOR: u16 = 0xffff;
-
 /// Statistics numbers: standard, or Nicira's subtype.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -181,14 +180,6 @@ fn unknown(stats_type: u16, mut r: Reader<'_>) -> UnknownStats {
     }
 }
 
-/// The reader must be empty, or hold whole groups of eight.
-fn multiple_of_8(r: &Reader<'_>) -> Result<(), DecodeError> {
-    if r.remaining().is_multiple_of(8) {
-        return Ok(());
-    }
-    Err(r.error(OfpError::OFPBRC_BAD_LEN, "body length"))
-}
-
 impl StatsRequest {
     fn kind(&self) -> Option<Kind> {
         Some(match self {
@@ -237,14 +228,19 @@ impl StatsRequest {
 
     /// Reads flags and request.
     pub(crate) fn decode_body(r: &mut Reader<'_>) -> Result<(u16, Self), DecodeError> {
+        match Self::decode_prefix(r)? {
+            (flags, request, None) => Ok((flags, request)),
+            (.., Some(error)) => Err(error),
+        }
+    }
+
+    /// Reads flags and as much of a request as is valid, as [`StatsReply::decode_prefix`] does.
+    pub(crate) fn decode_prefix(
+        r: &mut Reader<'_>,
+    ) -> Result<(u16, Self, Option<DecodeError>), DecodeError> {
         let start = *r;
         let (stats_type, flags, kind) = take_header(r)?;
-        let flow = |r: &mut Reader<'_>, form| -> Result<FlowStatsRequest, DecodeError> {
-            let q = FlowStatsRequest::decode_body(r, form)?;
-            multiple_of_8(r)?;
-            r.rest();
-            Ok(q)
-        };
+        let mut end = None;
         let request = match kind {
             Some(Kind::Std(0)) => StatsRequest::Desc,
             Some(Kind::Std(1)) => {
@@ -253,8 +249,12 @@ impl StatsRequest {
             Some(Kind::Std(2)) => {
                 StatsRequest::Aggregate(FlowStatsRequest::decode_body(r, FlowModForm::Of10)?)
             }
-            Some(Kind::Nx(0)) => StatsRequest::Flow(flow(r, FlowModForm::Nx)?),
-            Some(Kind::Nx(1)) => StatsRequest::Aggregate(flow(r, FlowModForm::Nx)?),
+            Some(Kind::Nx(0)) => {
+                StatsRequest::Flow(FlowStatsRequest::decode_body(r, FlowModForm::Nx)?)
+            }
+            Some(Kind::Nx(1)) => {
+                StatsRequest::Aggregate(FlowStatsRequest::decode_body(r, FlowModForm::Nx)?)
+            }
             Some(Kind::Std(3)) => StatsRequest::Table,
             Some(Kind::Std(4)) => {
                 let port = Port(r.u16("port")?);
@@ -281,8 +281,7 @@ impl StatsRequest {
             }
             Some(Kind::Nx(9)) => StatsRequest::GroupFeatures,
             Some(Kind::Nx(2)) => {
-                multiple_of_8(r)?;
-                StatsRequest::FlowMonitor(decode_list(r)?)
+                StatsRequest::FlowMonitor(keep(decode_prefix(r, Codec::decode), &mut end))
             }
             Some(Kind::Nx(3)) => StatsRequest::IpfixBridge,
             Some(Kind::Nx(4)) => StatsRequest::IpfixFlow,
@@ -294,7 +293,7 @@ impl StatsRequest {
                 StatsRequest::Unknown(u)
             }
         };
-        Ok((flags, request))
+        Ok((flags, request, end))
     }
 }
 
@@ -353,14 +352,30 @@ impl StatsReply {
 
     /// Reads flags and reply.
     pub(crate) fn decode_body(r: &mut Reader<'_>) -> Result<(u16, Self), DecodeError> {
+        match Self::decode_prefix(r)? {
+            (flags, reply, None) => Ok((flags, reply)),
+            (.., Some(error)) => Err(error),
+        }
+    }
+
+    /// Reads flags and as much of a reply as is valid: a list ends before the first entry that is
+    /// not, and what is wrong with that comes third.
+    pub(crate) fn decode_prefix(
+        r: &mut Reader<'_>,
+    ) -> Result<(u16, Self, Option<DecodeError>), DecodeError> {
         let start = *r;
         let (stats_type, flags, kind) = take_header(r)?;
+        let mut end = None;
         let reply = match kind {
             Some(Kind::Std(0)) => StatsReply::Desc(Box::new(DescStats::decode(r)?)),
-            Some(Kind::Std(1)) => {
-                StatsReply::Flow(FlowModForm::Of10, flows(r, FlowStats::decode_of10)?)
-            }
-            Some(Kind::Nx(0)) => StatsReply::Flow(FlowModForm::Nx, flows(r, FlowStats::decode_nx)?),
+            Some(Kind::Std(1)) => StatsReply::Flow(
+                FlowModForm::Of10,
+                keep(decode_prefix(r, FlowStats::decode_of10), &mut end),
+            ),
+            Some(Kind::Nx(0)) => StatsReply::Flow(
+                FlowModForm::Nx,
+                keep(decode_prefix(r, FlowStats::decode_nx), &mut end),
+            ),
             Some(Kind::Std(2)) => {
                 StatsReply::Aggregate(FlowModForm::Of10, AggregateStats::decode(r)?)
             }
@@ -369,10 +384,14 @@ impl StatsReply {
             Some(Kind::Std(4)) => StatsReply::Port(decode_list(r)?),
             Some(Kind::Std(5)) => StatsReply::Queue(decode_list(r)?),
             Some(Kind::Std(13)) => StatsReply::PortDesc(decode_list(r)?),
-            Some(Kind::Nx(7)) => StatsReply::Group(decode_list(r)?),
-            Some(Kind::Nx(8)) => StatsReply::GroupDesc(decode_list(r)?),
+            Some(Kind::Nx(7)) => StatsReply::Group(keep(decode_prefix(r, Codec::decode), &mut end)),
+            Some(Kind::Nx(8)) => {
+                StatsReply::GroupDesc(keep(decode_prefix(r, Codec::decode), &mut end))
+            }
             Some(Kind::Nx(9)) => StatsReply::GroupFeatures(GroupFeatures::decode(r)?),
-            Some(Kind::Nx(2)) => StatsReply::FlowMonitor(decode_list(r)?),
+            Some(Kind::Nx(2)) => {
+                StatsReply::FlowMonitor(keep(decode_prefix(r, Codec::decode), &mut end))
+            }
             Some(Kind::Nx(3)) => StatsReply::IpfixBridge(IpfixStats::decode(r)?),
             Some(Kind::Nx(4)) => StatsReply::IpfixFlow(decode_list(r)?),
             _ => {
@@ -383,17 +402,12 @@ impl StatsReply {
                 StatsReply::Unknown(u)
             }
         };
-        Ok((flags, reply))
+        Ok((flags, reply, end))
     }
 }
 
-fn flows<'a>(
-    r: &mut Reader<'a>,
-    decode: impl Fn(&mut Reader<'a>) -> Result<FlowStats, DecodeError>,
-) -> Result<Vec<FlowStats>, DecodeError> {
-    let mut list = Vec::new();
-    while !r.is_empty() {
-        list.push(decode(r)?);
-    }
-    Ok(list)
+/// The values; the error goes to `end`.
+fn keep<T>(list: (Vec<T>, Option<DecodeError>), end: &mut Option<DecodeError>) -> Vec<T> {
+    *end = list.1;
+    list.0
 }

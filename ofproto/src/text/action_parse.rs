@@ -38,7 +38,17 @@ pub(crate) fn parse_nested(span: Span<'_>, depth: u8) -> Result<ActionList, Text
     let mut rest = span;
     let mut list = ActionList::new();
     let mut drop = None;
+    let mut goto: Option<Span<'_>> = None;
     while let Some((key, value)) = rest.next_pair() {
+        if let Some(goto) = goto {
+            return Err(goto.error("goto_table must come last"));
+        }
+        if key.is_ignore_case("goto_table") {
+            if depth > 1 {
+                return Err(key.error("goto_table cannot be inside another action"));
+            }
+            goto = Some(key);
+        }
         if key.is_ignore_case("drop") {
             drop = Some(key);
         } else {
@@ -145,8 +155,20 @@ fn parse_action(
         "debug_slow" => Action::DebugSlow,
         "unknown" => parse_unknown(value)?,
         "nat" => return Err(key.error("nat is possible only inside ct")),
-        "push_vlan" | "goto_table" | "write_actions" | "clear_actions" | "meter" | "encap"
-        | "decap" | "dec_nsh_ttl" | "apply_actions" => {
+        // An instruction of later versions; here it is the resubmission that it means.
+        "goto_table" => {
+            let table = value.u8("a table")?;
+            if table == u8::MAX {
+                return Err(value.error("255 stands for no table"));
+            }
+            Action::ResubmitTable {
+                port: Port::IN_PORT,
+                table,
+                with_ct: false,
+            }
+        }
+        "push_vlan" | "write_actions" | "clear_actions" | "meter" | "encap" | "decap"
+        | "dec_nsh_ttl" | "apply_actions" => {
             return Err(key.error(format!("OpenFlow 1.0 has no {word}")));
         }
         _ => match parse_port(key) {

@@ -119,7 +119,7 @@ pub(crate) fn parse_field_name(span: Span<'_>) -> Result<FieldId, TextError> {
 
 pub(crate) fn write_subfield(out: &mut impl fmt::Write, part: &Subfield) -> fmt::Result {
     out.write_str(wire_name(part.field))?;
-    let last = part.ofs.saturating_add(part.n_bits).saturating_sub(1);
+    let last = i32::from(part.ofs) + i32::from(part.n_bits) - 1;
     match (part.ofs, part.n_bits) {
         _ if part.is_whole() => out.write_str("[]"),
         (bit, 1) => write!(out, "[{bit}]"),

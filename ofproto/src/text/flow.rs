@@ -6,7 +6,8 @@
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
-use crate::matching::FieldId;
+use crate::error::OfpError;
+use crate::matching::{FieldId, Match, Prereq};
 use crate::msg::{FlowMod, FlowModCommand, FlowModForm, FlowStats, FlowStatsRequest, flow_flags};
 use crate::ports::{COOKIE_KEEP, NO_BUFFER, Port, TABLE_ALL};
 
@@ -275,11 +276,115 @@ impl FromStr for FlowMod {
 pub fn parse_flow_mod(text: &str, command: FlowModCommand) -> Result<FlowMod, TextError> {
     let line = Span::new(text);
     let flow = parse_flow(line, command)?;
-    if let (_, Some(actions)) = split_actions(line) {
-        let checked = flow.actions.check(&flow.match_);
-        checked.map_err(|code| actions.error(format!("actions do not fit the match ({code})")))?;
+    let (head, actions) = split_actions(line);
+    if let Some(field) = flow.match_.missing_prereq() {
+        return Err(missing_prereq(head, field));
+    }
+    if let Some(actions) = actions {
+        if let Err(code) = flow.actions.check(&flow.match_) {
+            return Err(misfit(actions, &flow.match_, code));
+        }
+        check_set_fields(actions, &flow.match_)?;
     }
     Ok(flow)
+}
+
+/// `set_field` is held to what its field needs, also where it becomes an action that is not.
+fn check_set_fields(actions: Span<'_>, matching: &Match) -> Result<(), TextError> {
+    const TAGGED: u128 = 0x1000;
+    let mut rest = actions;
+    loop {
+        let before = actions.text().len() - rest.text().len();
+        let Some((key, value)) = rest.next_pair() else {
+            return Ok(());
+        };
+        let name = value.split_once("->").map(|(_, name)| name.trim());
+        let Some(name) = name.filter(|_| key.is_ignore_case("set_field")) else {
+            continue;
+        };
+        let Some(field) = FieldId::from_name(name.text()) else {
+            continue;
+        };
+        let earlier = parse_actions(actions.split_at(before).0).unwrap_or_default();
+        let packet = earlier.packet_after(matching);
+        let tagged = packet.value_or_zero(FieldId::VLAN_TCI) & TAGGED != 0;
+        if !packet.prereqs_met(field) || field == FieldId::VLAN_VID && !tagged {
+            return Err(name.error(format!(
+                "{} can be set only where {} is matched ({})",
+                name.text(),
+                match field {
+                    FieldId::VLAN_VID => "a VLAN",
+                    other => prereq_words(other),
+                },
+                OfpError::OFPBAC_MATCH_INCONSISTENT
+            )));
+        }
+    }
+}
+
+/// Points at the field that cannot be matched without others. Open vSwitch leaves it out with a
+/// note in its log; a flow that matches more than was written is worse than none.
+fn missing_prereq(head: Span<'_>, field: FieldId) -> TextError {
+    let pairs: Vec<_> = std::iter::successors(Some((head, None)), |(rest, _)| {
+        let mut rest = *rest;
+        let pair = rest.next_pair()?;
+        Some((rest, Some(pair)))
+    })
+    .filter_map(|(_, pair)| pair)
+    .collect();
+    // The culprit is the one without which the field is not matched.
+    let culprit = (0..pairs.len()).find(|left_out| {
+        let mut matching = MatchBuilder::default();
+        for (_, (key, value)) in pairs.iter().enumerate().filter(|(i, _)| i != left_out) {
+            let _ = matching.take(*key, *value);
+        }
+        matching.finish().get(field).is_none()
+    });
+    let (key, _) = culprit
+        .and_then(|index| pairs.get(index).copied())
+        .unwrap_or((head, head));
+    key.error(format!(
+        "{} can be matched only with {} (OFPBMC_BAD_PREREQ)",
+        key.text(),
+        prereq_words(field)
+    ))
+}
+
+/// What must be matched too.
+fn prereq_words(field: FieldId) -> &'static str {
+    match field.info().prereq {
+        Prereq::None | Prereq::Ethernet => "eth",
+        Prereq::VlanVid => "a VLAN",
+        Prereq::Mpls => "mpls or mplsm",
+        Prereq::Ipv4 => "ip",
+        Prereq::Ipv6 => "ipv6",
+        Prereq::IpAny => "ip or ipv6",
+        Prereq::Arp => "arp or rarp",
+        Prereq::Tcp => "tcp, udp, sctp or icmp of either family",
+        Prereq::Udp => "udp or udp6",
+        Prereq::Sctp => "sctp or sctp6",
+        Prereq::Icmpv4 => "icmp",
+        Prereq::Icmpv6 => "icmp6",
+        Prereq::Nd => "icmp6,icmp_type=135 or 136",
+        Prereq::NdSolicit => "icmp6,icmp_type=135",
+        Prereq::NdAdvert => "icmp6,icmp_type=136",
+        Prereq::Nsh => "dl_type=0x894f",
+        Prereq::Ct => "ct_state=+trk and the family of the addresses",
+    }
+}
+
+/// Points at the first action after which the list is refused.
+fn misfit(actions: Span<'_>, matching: &Match, code: OfpError) -> TextError {
+    let mut rest = actions;
+    while let Some((key, _)) = rest.next_pair() {
+        let so_far = actions.text().len() - rest.text().len();
+        let (so_far, _) = actions.split_at(so_far);
+        if parse_actions(so_far).is_ok_and(|list| list.check(matching).is_err()) {
+            let word = key.text();
+            return key.error(format!("{word} does not fit the match ({code})"));
+        }
+    }
+    actions.error(format!("actions do not fit the match ({code})"))
 }
 
 fn parse_flow(line: Span<'_>, command: FlowModCommand) -> Result<FlowMod, TextError> {

@@ -10,21 +10,22 @@ pub(crate) fn write_hex_dump(
     characters: bool,
 ) -> fmt::Result {
     for (row, line) in bytes.chunks(16).enumerate() {
-        write!(out, "{:08x} ", row * 16)?;
+        write!(out, "{:08x}  ", row * 16)?;
         for place in 0..16 {
-            let separator = if place == 8 { '-' } else { ' ' };
+            // Every byte is followed by something, but for a blank at the end of a row.
+            let separator = match place {
+                7 => "-",
+                _ if !characters && place + 1 == line.len() => "",
+                _ => " ",
+            };
             match line.get(place) {
-                Some(byte) => write!(out, "{separator}{byte:02x}")?,
-                None if characters && place == line.len() => {
-                    // The dash of an exactly full half is still written.
-                    out.write_str(if place == 8 { "-  " } else { "   " })?;
-                }
+                Some(byte) => write!(out, "{byte:02x}{separator}")?,
                 None if characters => out.write_str("   ")?,
                 None => break,
             }
         }
         if characters {
-            out.write_str(" |")?;
+            out.write_char('|')?;
             for place in 0..16 {
                 let shown = match line.get(place) {
                     Some(byte) if byte.is_ascii_graphic() || *byte == b' ' => char::from(*byte),

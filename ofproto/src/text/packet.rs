@@ -236,7 +236,7 @@ impl<'a> Packet<'a> {
         let Some(payload) = self.rest.get(length..total) else {
             return;
         };
-        if version >> 4 != 4 || length < 20 {
+        if length < 20 {
             return;
         }
         let offset = u16::from_be_bytes([frag_high & 0x1f, frag_low]);
@@ -366,10 +366,7 @@ impl<'a> Packet<'a> {
                 self.set(FieldId::TCP_SRC, header.map_or(0, |h| h[0]));
                 self.set(FieldId::TCP_DST, header.map_or(0, |h| h[1]));
             }
-            _ => {
-                self.set(FieldId::TCP_SRC, 0u8);
-                self.set(FieldId::TCP_DST, 0u8);
-            }
+            _ => {}
         }
     }
 

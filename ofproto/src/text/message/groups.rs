@@ -143,18 +143,16 @@ pub(super) fn write_mod(out: &mut String, group: &GroupMod) -> fmt::Result {
     )
 }
 
-pub(super) fn write_desc(out: &mut String, groups: &[GroupDesc]) -> fmt::Result {
-    groups.iter().try_for_each(|group| {
-        out.push_str("\n ");
-        let group_type = Some(group.group_type);
-        write_group(
-            out,
-            group.group_id,
-            group_type,
-            group.selection.as_ref(),
-            &group.buckets,
-        )
-    })
+pub(super) fn write_desc(out: &mut String, group: &GroupDesc) -> fmt::Result {
+    out.push_str("\n ");
+    let group_type = Some(group.group_type);
+    write_group(
+        out,
+        group.group_id,
+        group_type,
+        group.selection.as_ref(),
+        &group.buckets,
+    )
 }
 
 pub(super) fn write_stats(out: &mut String, groups: &[GroupStats]) -> fmt::Result {

@@ -4,6 +4,7 @@
 //! printer. Held by the vectors.
 
 mod connection;
+mod fixed;
 mod groups;
 mod nicira;
 mod packets;
@@ -12,9 +13,14 @@ mod tables;
 
 use std::fmt::{self, Write};
 
+use crate::action::ActionList;
+use crate::codec::Reader;
 use crate::error::OfpError;
-use crate::header::{HEADER_LEN, NX_VENDOR, OfHeader, Version};
-use crate::msg::{FlowMod, FlowModForm, Message, StatsReply, StatsRequest};
+use crate::header::{HEADER_LEN, MsgType, OfHeader, Version};
+use crate::msg::registry::{self, Kind};
+use crate::msg::{
+    FlowMod, FlowModForm, FlowUpdate, Message, QueueConfig, StatsReply, StatsRequest,
+};
 use crate::ports::Port;
 
 use super::field::write_port;
@@ -34,6 +40,8 @@ impl Verbosity {
     pub const NORMAL: Self = Self(2);
     /// Matches entry by entry, packets in hexadecimal.
     pub const DETAILED: Self = Self(3);
+    /// The bytes of the message too.
+    pub const RAW: Self = Self(5);
 }
 
 impl Default for Verbosity {
@@ -75,7 +83,7 @@ fn write_message(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::R
     };
     if length > bytes.len() {
         if let Some(name) = name_of(bytes) {
-            write_name(out, &name, bytes)?;
+            write_name(out, name, bytes)?;
             out.push('\n');
         }
         writeln!(
@@ -101,10 +109,13 @@ fn write_whole(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::Res
     let error = match &decoded {
         Ok((header, message)) => match refusal(message) {
             None => {
-                let name = name_of(bytes).unwrap_or_else(|| "OFPT_UNKNOWN".to_owned());
-                write_name(out, &name, bytes)?;
+                write_name(out, name_of(bytes).unwrap_or("OFPT_UNKNOWN"), bytes)?;
                 let head = out.len();
-                let invalid = match invalid(message) {
+                let refused = match message {
+                    Message::Unknown(_) => None,
+                    known => known.check().err(),
+                };
+                let invalid = match refused {
                     None => write_body(out, *header, message, bytes, verbosity)?,
                     error => error,
                 };
@@ -114,10 +125,13 @@ fn write_whole(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::Res
                             out.pop();
                         }
                         end_line(out);
+                        if verbosity >= Verbosity::RAW {
+                            write_hex_dump(out, bytes, true)?;
+                        }
                         return Ok(());
                     }
                     Some(error) => {
-                        out.push_str(if out.len() > head { "\n" } else { " " });
+                        end_partial(out, head);
                         error
                     }
                 }
@@ -126,19 +140,72 @@ fn write_whole(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::Res
         },
         Err(error) => {
             // Errors of size and number are found before the body is looked at.
-            if !is_framing(error.code())
+            if registry::check_length(bytes).is_ok()
                 && let Some(name) = name_of(bytes)
             {
-                write_name(out, &name, bytes)?;
-                out.push(' ');
+                write_name(out, name, bytes)?;
+                let head = out.len();
+                write_until_error(out, bytes, verbosity)?;
+                end_partial(out, head);
             }
             error.code()
         }
     };
     writeln!(out, "***decode error: {error}***")?;
-    write_hex_dump(out, bytes, true)?;
-    out.push('\n');
-    Ok(())
+    write_hex_dump(out, bytes, true)
+}
+
+/// What Open vSwitch has printed of a body before it finds the error in it: the flags of
+/// statistics, and the entries of a list before the wrong one.
+fn write_until_error(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::Result {
+    let mut body = Reader::new(bytes.get(HEADER_LEN..).unwrap_or(&[]));
+    match Kind::of(bytes) {
+        Some(Kind::Stats(MsgType::STATS_REPLY, _) | Kind::NiciraStats(MsgType::STATS_REPLY, _)) => {
+            if let Ok((flags, reply, _)) = StatsReply::decode_prefix(&mut body) {
+                write_stats_flags(out, flags, Message::REPLY_MORE)?;
+                write_stats_reply(out, &reply, verbosity)?;
+                if matches!(reply, StatsReply::Group(_)) {
+                    out.push_str(" ***parse error***");
+                }
+                return Ok(());
+            }
+            write_flags_of(out, bytes, Message::REPLY_MORE)
+        }
+        Some(Kind::Stats(..) | Kind::NiciraStats(..)) => {
+            write_flags_of(out, bytes, 0)?;
+            match StatsRequest::decode_prefix(&mut body) {
+                Ok((_, request @ StatsRequest::FlowMonitor(_), _)) => {
+                    write_stats_request(out, &request)
+                }
+                _ => Ok(()),
+            }
+        }
+        Some(Kind::Standard(MsgType::QUEUE_GET_CONFIG_REPLY)) => {
+            match QueueConfig::decode_prefix(&mut body) {
+                Ok((queues, _)) => tables::write_queue_config(out, &queues),
+                Err(_) => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The flags of a statistics message.
+fn write_flags_of(out: &mut String, bytes: &[u8], more: u16) -> fmt::Result {
+    let flags = bytes.get(10..).and_then(|rest| rest.first_chunk()).copied();
+    write_stats_flags(out, u16::from_be_bytes(flags.unwrap_or_default()), more)
+}
+
+/// What separates the part of a body that was printed from the error that follows.
+fn end_partial(out: &mut String, head: usize) {
+    if out.ends_with(' ') {
+        out.pop();
+    }
+    if out.len() == head {
+        out.push(' ');
+    } else {
+        end_line(out);
+    }
 }
 
 fn end_line(out: &mut String) {
@@ -147,28 +214,16 @@ fn end_line(out: &mut String) {
     }
 }
 
-fn is_framing(error: OfpError) -> bool {
-    matches!(
-        error,
-        OfpError::OFPBRC_BAD_LEN
-            | OfpError::OFPBRC_BAD_TYPE
-            | OfpError::OFPBRC_BAD_VERSION
-            | OfpError::OFPBRC_BAD_STAT
-            | OfpError::OFPBRC_BAD_VENDOR
-            | OfpError::OFPBRC_BAD_SUBTYPE
-    )
-}
-
 /// The error with which messages are refused that are kept undecoded.
 fn refusal(message: &Message) -> Option<OfpError> {
     match message {
         // These have the same form in every version.
         Message::Unknown(unknown) if unknown.version != Version::OF10 => {
-            let known = matches!(unknown.msg_type.0, 0..=3);
-            (!known).then_some(match unknown.version.0 {
-                1..=6 => OfpError::OFPBRC_BAD_VERSION,
-                _ => OfpError::OFPBRC_BAD_TYPE,
-            })
+            match (unknown.version.0, unknown.msg_type.0) {
+                (1.., 0..=3) => None,
+                (1..=6, _) => Some(OfpError::OFPBRC_BAD_VERSION),
+                _ => Some(unknown.kind_error()),
+            }
         }
         Message::Unknown(unknown) => Some(unknown.error()),
         Message::StatsRequest {
@@ -179,25 +234,6 @@ fn refusal(message: &Message) -> Option<OfpError> {
             body: StatsReply::Unknown(unknown),
             ..
         } => Some(unknown.error()),
-        _ => None,
-    }
-}
-
-/// What a switch would refuse in the body of a message it was sent.
-fn invalid(message: &Message) -> Option<OfpError> {
-    match message {
-        Message::FlowMod(_) | Message::GroupMod(_) => message.check().err(),
-        Message::PacketOut(packet) => {
-            let from = packet.in_port;
-            let known =
-                from.0 < Port::MAX || [Port::LOCAL, Port::NONE, Port::CONTROLLER].contains(&from);
-            let port = if known {
-                Ok(())
-            } else {
-                Err(OfpError::OFPBRC_BAD_PORT)
-            };
-            message.check().and(port).err()
-        }
         _ => None,
     }
 }
@@ -219,129 +255,18 @@ fn write_name(out: &mut String, name: &str, bytes: &[u8]) -> fmt::Result {
     )
 }
 
-const STANDARD: [&str; 22] = [
-    "HELLO",
-    "ERROR",
-    "ECHO_REQUEST",
-    "ECHO_REPLY",
-    "",
-    "FEATURES_REQUEST",
-    "FEATURES_REPLY",
-    "GET_CONFIG_REQUEST",
-    "GET_CONFIG_REPLY",
-    "SET_CONFIG",
-    "PACKET_IN",
-    "FLOW_REMOVED",
-    "PORT_STATUS",
-    "PACKET_OUT",
-    "FLOW_MOD",
-    "PORT_MOD",
-    "",
-    "",
-    "BARRIER_REQUEST",
-    "BARRIER_REPLY",
-    "QUEUE_GET_CONFIG_REQUEST",
-    "QUEUE_GET_CONFIG_REPLY",
-];
-
-/// Nicira messages by subtype.
-const NICIRA: [(u32, &str); 24] = [
-    (10, "ROLE_REQUEST"),
-    (11, "ROLE_REPLY"),
-    (12, "SET_FLOW_FORMAT"),
-    (13, "FLOW_MOD"),
-    (14, "FLOW_REMOVED"),
-    (15, "FLOW_MOD_TABLE_ID"),
-    (16, "SET_PACKET_IN_FORMAT"),
-    (17, "PACKET_IN"),
-    (18, "FLOW_AGE"),
-    (19, "SET_ASYNC_CONFIG"),
-    (20, "SET_CONTROLLER_ID"),
-    (21, "FLOW_MONITOR_CANCEL"),
-    (22, "FLOW_MONITOR_PAUSED"),
-    (23, "FLOW_MONITOR_RESUMED"),
-    (24, "TLV_TABLE_MOD"),
-    (25, "TLV_TABLE_REQUEST"),
-    (26, "TLV_TABLE_REPLY"),
-    (27, "SET_ASYNC_CONFIG2"),
-    (28, "RESUME"),
-    (29, "CT_FLUSH_ZONE"),
-    (30, "PACKET_IN2"),
-    (31, "GROUP_MOD"),
-    (32, "CT_FLUSH"),
-    (132, "REQUESTFORWARD"),
-];
-
-const STATS: [(u16, &str); 7] = [
-    (0, "DESC"),
-    (1, "FLOW"),
-    (2, "AGGREGATE"),
-    (3, "TABLE"),
-    (4, "PORT"),
-    (5, "QUEUE"),
-    (13, "PORT_DESC"),
-];
-
-const NICIRA_STATS: [(u32, &str); 8] = [
-    (0, "FLOW"),
-    (1, "AGGREGATE"),
-    (2, "FLOW_MONITOR"),
-    (3, "IPFIX_BRIDGE"),
-    (4, "IPFIX_FLOW"),
-    (7, "GROUP"),
-    (8, "GROUP_DESC"),
-    (9, "GROUP_FEATURES"),
-];
-
-fn lookup<T: PartialEq>(table: &[(T, &'static str)], number: &T) -> Option<&'static str> {
-    table
-        .iter()
-        .find(|(known, _)| known == number)
-        .map(|(_, name)| *name)
-}
-
 /// The message's name, from as many bytes as are there.
-fn name_of(bytes: &[u8]) -> Option<String> {
-    let word = |at: usize| {
-        bytes
-            .get(at..)?
-            .first_chunk()
-            .copied()
-            .map(u32::from_be_bytes)
-    };
+fn name_of(bytes: &[u8]) -> Option<&'static str> {
     let [version, kind, ..] = bytes.first_chunk::<HEADER_LEN>()?;
-    match (version, kind) {
-        (1, 4) => {
-            let name = (word(8)? == NX_VENDOR)
-                .then(|| lookup(&NICIRA, &word(12)?))
-                .flatten()?;
-            Some(format!("NXT_{name}"))
-        }
-        (1, 16 | 17) => {
-            let side = if *kind == 16 { "request" } else { "reply" };
-            let stats = bytes
-                .get(8..)?
-                .first_chunk()
-                .copied()
-                .map(u16::from_be_bytes)?;
-            if stats != 0xffff {
-                return Some(format!("OFPST_{} {side}", lookup(&STATS, &stats)?));
-            }
-            let nicira = word(12)? == NX_VENDOR;
-            let name = nicira
-                .then(|| lookup(&NICIRA_STATS, &word(16)?))
-                .flatten()?;
-            Some(format!("NXST_{name} {side}"))
-        }
+    let kind = match (Version(*version), kind) {
+        (Version::OF10, _) => Kind::of(bytes)?,
+        // These have the same form in every version there could be.
+        (Version(1..), 0..=3) => Kind::Standard(MsgType(*kind)),
         // Above this, the numbers of later versions differ.
-        (1, _) | (_, 0..=14) => {
-            let name = STANDARD
-                .get(usize::from(*kind))
-                .filter(|name| !name.is_empty())?;
-            Some(format!("OFPT_{name}"))
-        }
-        _ => None,
-    }
+        (Version(2..=6), 4..=14) => Kind::Standard(MsgType(*kind)),
+        _ => return None,
+    };
+    kind.entry().map(|entry| entry.name)
 }
 
 /// Writes what follows the name; `Some` is an error found while doing it.
@@ -365,7 +290,7 @@ fn write_body(
         Message::PacketIn(packet) => packets::write_packet_in(out, packet, verbosity)?,
         Message::NxPacketIn(packet) => packets::write_nx_packet_in(out, packet, verbosity)?,
         Message::PacketIn2(packet) | Message::Resume(packet) => {
-            packets::write_packet_in2(out, packet, verbosity)?;
+            return packets::write_packet_in2(out, packet, verbosity);
         }
         Message::FlowRemoved(removed) => packets::write_flow_removed(out, removed)?,
         Message::PacketOut(packet) => packets::write_packet_out(out, packet, verbosity)?,
@@ -433,7 +358,7 @@ fn write_verbose_flow_mod(
         }
         FlowModForm::Of10 => {
             let fixed = bytes.get(8..48).unwrap_or(&[]);
-            write_flow_mod(out, flow, Some(&packets::fixed_match_to_string(fixed)))
+            write_flow_mod(out, flow, Some(&fixed::fixed_match_to_string(fixed)))
         }
     }
 }
@@ -525,16 +450,39 @@ fn write_stats_reply(
             ports::write_phy_ports(out, ports)
         }
         StatsReply::Group(groups) => groups::write_stats(out, groups),
-        StatsReply::GroupDesc(groups) => groups::write_desc(out, groups),
+        StatsReply::GroupDesc(groups) => {
+            for group in groups {
+                let mut lists = group.buckets.iter().map(|bucket| &bucket.actions);
+                if let Err(error) = lists.try_for_each(plain) {
+                    return Ok(Some(error));
+                }
+                groups::write_desc(out, group)?;
+            }
+            Ok(())
+        }
         StatsReply::GroupFeatures(features) => groups::write_features(out, features),
-        StatsReply::FlowMonitor(updates) => updates
-            .iter()
-            .try_for_each(|update| nicira::write_update(out, update)),
+        StatsReply::FlowMonitor(updates) => {
+            for update in updates {
+                if let FlowUpdate::Full(full) = update
+                    && let Err(error) = plain(&full.actions)
+                {
+                    return Ok(Some(error));
+                }
+                nicira::write_update(out, update)?;
+            }
+            Ok(())
+        }
         StatsReply::IpfixBridge(stats) => tables::write_ipfix_bridge(out, stats),
         StatsReply::IpfixFlow(stats) => tables::write_ipfix_flows(out, stats),
         StatsReply::Unknown(_) => Ok(()),
     }?;
     Ok(None)
+}
+
+/// What is refused in actions that are no flow's.
+fn plain(actions: &ActionList) -> Result<(), OfpError> {
+    actions.refuse_unknown()?;
+    actions.verify_plain()
 }
 
 /// The names of `bits`, those without a name as one number at the end; `0` for none.

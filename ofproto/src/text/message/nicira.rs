@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use std::net::Ipv6Addr;
 
 use crate::action::PacketInReason;
+use crate::msg::Family;
 use crate::msg::{
     AsyncConfig, AsyncProperty, CtFlush, CtTuple, FlowEvent, FlowFormat, FlowMonitorRequest,
     FlowRemovedReason, FlowUpdate, Message, PacketInFormat, Role, TlvCommand, TlvMap, TlvTableMod,
@@ -275,16 +276,7 @@ fn write_ct_flush(out: &mut String, flush: &CtFlush) -> fmt::Result {
             out.push(' ');
         }
     }
-    let addresses = [
-        flush.orig.src,
-        flush.orig.dst,
-        flush.reply.src,
-        flush.reply.dst,
-    ];
-    let v4 = addresses
-        .iter()
-        .flatten()
-        .any(|address| address.to_ipv4_mapped().is_some());
+    let v4 = flush.family() == Some(Family::V4);
     out.push('\'');
     write_ct_tuple(out, &flush.orig, flush.ip_proto, v4)?;
     write!(out, ",ct_nw_proto={}' '", flush.ip_proto)?;

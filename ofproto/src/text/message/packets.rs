@@ -3,8 +3,10 @@
 use std::fmt::{self, Write};
 
 use crate::action::{ActionList, PacketInReason};
-use crate::codec::{Codec, Reader};
-use crate::matching::{FieldId, FixedMatch, Match};
+use crate::codec::Codec;
+use crate::codec::Reader;
+use crate::error::OfpError;
+use crate::matching::{FieldId, Match};
 use crate::msg::{FlowRemoved, FlowRemovedReason, NxPacketIn, PacketIn, PacketIn2, PacketOut};
 use crate::ports::NO_BUFFER;
 use crate::property;
@@ -109,7 +111,11 @@ pub(super) fn write_packet_in2(
     out: &mut String,
     packet: &PacketIn2,
     verbosity: Verbosity,
-) -> fmt::Result {
+) -> Result<Option<OfpError>, fmt::Error> {
+    let continuation = packet.continuation.as_deref().unwrap_or(&[]);
+    if let Err(error) = check_continuation(continuation) {
+        return Ok(Some(error));
+    }
     let nothing = Match::new();
     let common = Common {
         table: packet.table.unwrap_or(0),
@@ -128,22 +134,59 @@ pub(super) fn write_packet_in2(
         write_dotted_hex(out, userdata)?;
         out.push('\n');
     }
-    if let Some(continuation) = &packet.continuation {
-        write_continuation(out, continuation)?;
-    }
-    write_frame(out, &packet.packet, verbosity)
+    write_continuation(out, continuation)?;
+    write_frame(out, &packet.packet, verbosity)?;
+    Ok(None)
 }
 
-/// The properties of a continuation (`enum nx_continuation_prop_type`), which are the switch's
-/// own business; those that are understood are shown.
+// Properties of a continuation (`enum nx_continuation_prop_type`).
+const BRIDGE: u16 = 0x8000;
+const STACK: u16 = 0x8001;
+const MIRRORS: u16 = 0x8002;
+const CONNTRACKED: u16 = 0x8003;
+const TABLE_ID: u16 = 0x8004;
+const COOKIE: u16 = 0x8005;
+const ACTIONS: u16 = 0x8006;
+const ACTION_SET: u16 = 0x8007;
+const ODP_PORT: u16 = 0x8008;
+
+/// Whether the properties that are understood have a form that is.
+fn check_continuation(continuation: &[u8]) -> Result<(), OfpError> {
+    /// Longest value on the stack.
+    const MAX_VALUE: usize = 128;
+    let mut rest = Reader::new(continuation);
+    while !rest.is_empty() {
+        let property = property::take(&mut rest).map_err(|error| error.code())?;
+        let mut data = property.data;
+        let length = data.remaining();
+        let fits = match property.kind {
+            BRIDGE => length == 16,
+            STACK => length <= MAX_VALUE,
+            MIRRORS | ODP_PORT => length == 4,
+            TABLE_ID => length >= 1,
+            COOKIE => length == 12,
+            ACTIONS | ACTION_SET => length >= 4,
+            _ => true,
+        };
+        if !fits {
+            return Err(OfpError::OFPBPC_BAD_LEN);
+        }
+        if matches!(property.kind, ACTIONS | ACTION_SET) {
+            if length % 8 != 4 {
+                return Err(OfpError::OFPBRC_BAD_LEN);
+            }
+            let list = data
+                .skip(4, "pad")
+                .and_then(|()| ActionList::decode(&mut data));
+            list.map_err(|error| error.code())?.refuse_unknown()?;
+        }
+    }
+    Ok(())
+}
+
+/// The properties of a continuation, which are the switch's own business; those that are
+/// understood are shown.
 fn write_continuation(out: &mut String, continuation: &[u8]) -> fmt::Result {
-    const BRIDGE: u16 = 0x8000;
-    const STACK: u16 = 0x8001;
-    const MIRRORS: u16 = 0x8002;
-    const CONNTRACKED: u16 = 0x8003;
-    const ACTIONS: u16 = 0x8006;
-    const ACTION_SET: u16 = 0x8007;
-    const ODP_PORT: u16 = 0x8008;
     let mut stack: Vec<&[u8]> = Vec::new();
     let mut lines = [const { String::new() }; 6];
     let [bridge, mirrors, tracked, actions, action_set, odp_port] = &mut lines;
@@ -263,36 +306,4 @@ pub(super) fn write_flow_removed(out: &mut String, removed: &FlowRemoved) -> fmt
         removed.idle_timeout, removed.packets, removed.bytes
     )?;
     out.write_char('\n')
-}
-
-/// The fixed match field by field, as high verbosity shows it.
-pub(super) fn fixed_match_to_string(bytes: &[u8]) -> String {
-    match FixedMatch::decode(&mut Reader::new(bytes)) {
-        Ok(fixed) => {
-            let mut matching = fixed.to_match_as_is();
-            if fixed.dl_vlan == 0xffff && fixed.wildcards & 2 == 0 {
-                // Shown as a number here, not as a missing tag.
-                matching.remove(FieldId::VLAN_TCI);
-            }
-            let text = matching.to_string();
-            let vlan = fixed.wildcards & 2 == 0 && fixed.dl_vlan == 0xffff;
-            match (vlan, text.is_empty()) {
-                (true, true) => "dl_vlan=65535".to_owned(),
-                (true, false) => with_vlan(&text),
-                (false, _) => text,
-            }
-        }
-        Err(_) => String::new(),
-    }
-}
-
-/// Puts `dl_vlan=65535` behind the protocol and the input port.
-fn with_vlan(text: &str) -> String {
-    let mut items: Vec<&str> = text.split(',').collect();
-    let leading = items
-        .iter()
-        .take_while(|item| !item.contains('=') || item.starts_with("in_port="));
-    let place = leading.count();
-    items.insert(place, "dl_vlan=65535");
-    items.join(",")
 }
