@@ -122,6 +122,50 @@ fn the_agent_answers_and_says_what_it_lacks() {
 }
 
 #[test]
+fn who_waits_is_told_what_is_missing() {
+    let bed = bed("");
+    let begun = std::time::Instant::now();
+    let nobody = bed.vifd(&["status", "--wait", "1"]);
+    assert!(nobody.code == 3 && begun.elapsed().as_secs() >= 1);
+    let mut agent = bed.agent();
+    agent.logged("control plane up");
+    let without_switch = bed.vifd(&["status", "--wait", "1"]);
+    assert_eq!(without_switch.code, 1, "{without_switch:?}");
+    assert!(
+        without_switch.out.contains("DOWN")
+            && without_switch.err.contains("has not settled within 1 s"),
+        "{without_switch:?}"
+    );
+}
+
+#[test]
+fn the_configuration_may_come_from_the_environment() {
+    let bed = bed("");
+    let agent = bed.agent();
+    let status = |args: &[&str]| {
+        ended(
+            Command::new(env!("CARGO_BIN_EXE_vifd"))
+                .args(args)
+                .env("VIFD_CONFIG", bed.config())
+                .output()
+                .unwrap(),
+        )
+    };
+    let answer = status(&["status", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(answer["pid"], agent.pid());
+    let ports = status(&["db", "port", "list"]);
+    assert!(ports.out.contains("web-1"), "{ports:?}");
+    // A socket that is named wins; no configuration is read for it.
+    let other = bed.path("nobody.sock");
+    let nobody = status(&["status", "--socket", other.to_str().unwrap()]);
+    assert!(
+        nobody.code == 3 && nobody.err.contains("nobody.sock"),
+        "{nobody:?}"
+    );
+}
+
+#[test]
 fn a_second_agent_is_refused_and_told_who_is_first() {
     let bed = bed("");
     let agent = bed.agent();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use testbed::{PATIENCE, PlugSpec, Site, Vm, probe};
 
 fn program() -> &'static Path {
@@ -94,6 +94,38 @@ fn a_locked_database_is_caught_up_with() -> Result<()> {
     site.wait_status(&specs[..2], "DOWN")?;
     site.wait_status(&specs[2..], "ACTIVE")?;
     site.hosts[0].wait_settled()
+}
+
+/// Times that any of its threads fell asleep, so was woken before.
+fn wakes(pid: u32) -> Result<u64> {
+    let mut sum = 0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = std::fs::read_to_string(task?.path().join("status"))?;
+        let line = status
+            .lines()
+            .find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
+        sum += line
+            .context("the kernel counts switches")?
+            .trim()
+            .parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
+#[test]
+fn an_agent_with_nothing_to_do_sleeps() -> Result<()> {
+    let (mut site, specs, _vms) = wired()?;
+    let pid = site.hosts[0].agent.daemon()?.pid();
+    std::thread::sleep(Duration::from_secs(3));
+    let before = wakes(pid)?;
+    let n_seconds = 5;
+    std::thread::sleep(Duration::from_secs(n_seconds));
+    let per_second = (wakes(pid)? - before) / n_seconds;
+    assert!(per_second <= 10, "{per_second} wakes a second");
+    // And it is there at once when something changes.
+    site.database
+        .command(&["port", "set", &specs[0].port_id, "--admin-down"])?;
+    site.wait_status(&specs[..1], "DOWN").map(drop)
 }
 
 #[test]

@@ -123,6 +123,53 @@ fn all_five_types_carry_packets_and_keep_apart() -> Result<()> {
 }
 
 #[test]
+fn tunnels_between_ipv6_endpoints_carry_packets() -> Result<()> {
+    let mut site = Site::new(program())?;
+    create_networks(&site)?;
+    for n in 1..=2 {
+        let local_ip = format!("local_ip = 2001:db8::{n}");
+        let host = site.add_host(|settings| settings.with("ovs", &local_ip))?;
+        host.hypervisor.add_ipv6_tunnel_address()?;
+        host.start_agent()?;
+    }
+    let tunnelled: Vec<_> = NETWORKS
+        .iter()
+        .filter(|n| ["gre", "vxlan"].contains(&n.0))
+        .collect();
+    let (mut vms, mut ports) = (Vec::new(), Vec::new());
+    for host in 0..2 {
+        let mut specs = Vec::new();
+        for (name, _, subnet) in &tunnelled {
+            specs.extend(site.create_ports(host, name, *subnet, 1)?);
+        }
+        vms.push(site.plug_and_wait(host, &specs)?);
+        ports.push(specs);
+    }
+    for host in &mut site.hosts {
+        host.wait_settled()?;
+    }
+    for (i, (name, ..)) in tunnelled.iter().enumerate() {
+        assert!(
+            reaches(&vms[0][i], &ports[1][i], PATIENCE)?,
+            "{name}\n{}\n{}",
+            site.hosts[0].hypervisor.diagnosis(),
+            site.hosts[1].hypervisor.diagnosis()
+        );
+    }
+    let kinds = site.hosts[0].hypervisor.switch.vsctl(&[
+        "--bare",
+        "--columns=type",
+        "find",
+        "Interface",
+        "options:remote_ip=\"2001:db8::2\"",
+    ])?;
+    let mut kinds: Vec<&str> = kinds.split_whitespace().collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["ip6gre", "vxlan"], "no IPv4 tunnel carried this");
+    Ok(())
+}
+
+#[test]
 fn a_tap_may_come_before_its_port_or_after() -> Result<()> {
     let mut site = Site::with_hosts(program(), 1)?;
     create_networks(&site)?;

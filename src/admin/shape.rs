@@ -105,6 +105,13 @@ pub struct Status {
     pub counters: std::collections::BTreeMap<String, u64>,
 }
 
+impl Status {
+    /// Everything is connected, and nothing is on its way or refused. Cells may wait for others to act.
+    pub fn is_settled(&self) -> bool {
+        self.parts.iter().all(|part| part.up) && self.cells.pending == 0 && self.cells.failed == 0
+    }
+}
+
 /// One part.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PartStatus {
@@ -122,7 +129,7 @@ pub struct PartStatus {
 pub struct CellCounts {
     /// As they should be.
     pub settled: u64,
-    /// On their way.
+    /// On their way, or still to be looked at.
     pub pending: u64,
     /// Waiting for something.
     pub blocked: u64,

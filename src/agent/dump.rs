@@ -62,7 +62,7 @@ impl Agent {
                 .map(|b| part(&format!("flows {b}"), planner.bridge_online(b), None)),
         );
         let mut cells = CellCounts {
-            pending: planner.n_leaving() as u64,
+            pending: (planner.n_leaving() + planner.n_dirty()) as u64,
             ..CellCounts::default()
         };
         for cell in planner.cells() {
@@ -145,6 +145,10 @@ impl Agent {
         };
         match found.as_slice() {
             [id] => Ok(*id),
+            [] if !planner.desired().is_complete() => Err(format!(
+                "no port with the id, name or device «{text}» is known yet: the agent has not read all of the control \
+                 plane (see `vifd status`)"
+            )),
             [] => Err(format!(
                 "no port of this host has the id, name or device «{text}»"
             )),

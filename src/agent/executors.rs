@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::config::Config;
 use crate::exec::{openflow, ovsdb, rtnl};
-use crate::model::PortId;
+use crate::model::{PortId, PortStatus};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
 use crate::source::db::Request;
 use crate::telemetry::{Executor, Metrics};
@@ -18,8 +18,8 @@ use crate::telemetry::{Executor, Metrics};
 struct InFlight {
     target: Target,
     since: Instant,
-    /// Reports only: the ports in the order of the batch.
-    ports: Vec<PortId>,
+    /// Reports only: the ports in the order of the batch, and what is told of them.
+    ports: Vec<(PortId, PortStatus)>,
 }
 
 /// Every executor, by target.
@@ -90,7 +90,7 @@ impl Executors {
     pub fn submit(&mut self, batch: Batch) -> Option<ExecEvent> {
         let (target, id) = (batch.target.clone(), batch.id);
         let ports = match &batch.items {
-            Items::Reports(reports) => reports.iter().map(|r| r.port).collect(),
+            Items::Reports(reports) => reports.iter().map(|r| (r.port, r.status)).collect(),
             _ => Vec::new(),
         };
         debug!(target = ?target, batch = id, items = batch.items.len(), "batch out");
@@ -139,6 +139,16 @@ impl Executors {
                 Outcome::Rejected { .. } => 1,
                 Outcome::Lost { .. } => 0,
             };
+            if matches!(outcome, Outcome::Done { .. }) && !batch.ports.is_empty() {
+                let of = |status| batch.ports.iter().filter(|(_, s)| *s == status).count();
+                info!(
+                    active = of(PortStatus::Active),
+                    down = of(PortStatus::Down),
+                    error = of(PortStatus::Error),
+                    refused,
+                    "status of ports written"
+                );
+            }
             self.metrics
                 .batch_finished(label(&batch.target), batch.since.elapsed(), refused);
         }
@@ -154,7 +164,7 @@ impl Executors {
             .iter()
             .filter_map(|(port, result)| {
                 let reason = result.as_ref().err()?;
-                let at = order.iter().position(|p| p == port)?;
+                let at = order.iter().position(|(p, _)| p == port)?;
                 Some((at, Arc::from(reason.as_str())))
             })
             .collect();

@@ -162,7 +162,7 @@ pub async fn run(
             }
             Some(request) = admin.recv() => agent.on_admin(request),
             _ = heartbeat.tick() => agent.on_heartbeat(),
-            _ = audit.tick() => agent.on_audit(),
+            _ = audit.tick() => agent.planner.begin_audit(),
             () = sleep_until(retry) => {}
             () = tokio::task::yield_now(), if more => {}
         }
@@ -218,7 +218,8 @@ impl Agent {
             .planner_seconds
             .inc_by(begun.elapsed().as_secs_f64());
         self.gauge_connections();
-        more
+        // Last of all: only when nothing else is to be done.
+        more || self.audit_slice()
     }
 
     fn on_exec(&mut self, event: ExecEvent) {
@@ -232,7 +233,7 @@ impl Agent {
                     }
                     if let crate::model::Fact::SwitchComplete { .. } = fact {
                         self.metrics.resync(label(&Target::Rows));
-                        info!("ovsdb-server: replica complete");
+                        debug!("switch database complete");
                     }
                 }
             }
@@ -375,16 +376,26 @@ impl Agent {
         }));
     }
 
-    fn on_audit(&mut self) {
-        let different = self.planner.audit();
-        if !different.is_empty() {
-            let cells: Vec<String> = different.iter().take(8).map(ToString::to_string).collect();
+    /// The next slice of the full pass, if one is under way; `true` if there is more of it.
+    fn audit_slice(&mut self) -> bool {
+        if !self.planner.is_auditing() {
+            return false;
+        }
+        let slice = self.planner.audit_slice(SLICE);
+        if !slice.different.is_empty() {
+            let cells = slice.different.iter().take(8);
+            let cells: Vec<String> = cells.map(ToString::to_string).collect();
             error!(
-                n = different.len(),
+                n = slice.different.len(),
                 ?cells,
                 "audit: cells differ from what they should ask for; corrected"
             );
         }
+        if slice.left == 0 {
+            debug!("audit done");
+        }
+        // What was found is to be rendered.
+        slice.left > 0 || !slice.different.is_empty()
     }
 
     fn gauge_connections(&self) {

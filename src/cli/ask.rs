@@ -1,5 +1,7 @@
 //! `vifd status`, `vifd port explain`, `vifd dump`, `vifd audit`: questions to the running agent.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 
 use super::failure::{Failure, Kind};
@@ -14,9 +16,13 @@ use crate::admin::shape::{AdminReply, Command};
 #[command(
     long_about = "Shows how the running agent is: what it is connected to, how many ports have which status, and \
         whether anything waits or was refused.",
-    after_long_help = "Examples:\n  vifd status\n  vifd status --json | jq .parts"
+    after_long_help = "Examples:\n  vifd status\n  vifd status --json | jq .parts\n  \
+        vifd run & vifd status --wait 30 > /dev/null     go on once the agent has wired what it can"
 )]
 pub struct StatusArgs {
+    /// Wait, at most so long, until the agent runs, is connected to everything, and has nothing left to do
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
     #[command(flatten)]
     place: AgentPlace,
     #[command(flatten)]
@@ -91,13 +97,39 @@ pub struct AuditArgs {
     output: Output,
 }
 
+/// Between two questions of somebody who waits.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// See [`StatusArgs`].
 pub fn status(args: &StatusArgs) -> Result<(), Failure> {
-    let answer = put(&args.place, &Command::Status, |reply| match reply {
-        AdminReply::Status(status) => Some(status),
-        _ => None,
-    })?;
-    args.output.print(&answer, |status| show::status(status))
+    let deadline = Instant::now() + Duration::from_secs(args.wait.unwrap_or(0));
+    loop {
+        let answer = put(&args.place, &Command::Status, |reply| match reply {
+            AdminReply::Status(status) => Some(status),
+            _ => None,
+        });
+        let late = Instant::now() >= deadline;
+        match answer {
+            // Not there yet.
+            Err(failure) if failure.kind == Kind::NoAgent && !late => {}
+            Err(failure) => return Err(failure),
+            Ok(status) if args.wait.is_none() || status.is_settled() => {
+                return args.output.print(&status, |status| show::status(status));
+            }
+            Ok(status) if late => {
+                args.output.print(&status, |status| show::status(status))?;
+                return Err(Failure::text(
+                    Kind::Failed,
+                    format!(
+                        "the agent has not settled within {} s: see what is DOWN, pending or failed above",
+                        args.wait.unwrap_or(0)
+                    ),
+                ));
+            }
+            Ok(_) => {}
+        }
+        std::thread::sleep(ASK_AGAIN);
+    }
 }
 
 /// See [`PortCommand`].

@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn socket_and_config_exclude_each_other() {
+    fn a_socket_or_configurations() {
         Cli::try_parse_from(["vifd", "status", "--socket", "/s"]).unwrap();
-        Cli::try_parse_from(["vifd", "status", "--socket", "/s", "--config", "/c"]).unwrap_err();
+        Cli::try_parse_from(["vifd", "status", "--socket", "/s", "--config", "/c"]).unwrap();
         Cli::try_parse_from(["vifd", "run", "--config", "/a", "--config", "/b"]).unwrap();
     }
 }

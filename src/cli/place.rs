@@ -10,7 +10,7 @@ use super::failure::{Failure, Kind};
 #[derive(clap::Args, Clone, PartialEq, Eq, Debug, Default)]
 pub struct ConfigFiles {
     /// Configuration file; may be given several times, later files override earlier ones [default: /etc/vifd/vifd.conf]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, env = "VIFD_CONFIG")]
     pub config: Vec<PathBuf>,
 }
 
@@ -42,11 +42,11 @@ impl ConfigFiles {
     }
 }
 
-/// `--socket` or `--config`
+/// `--socket`, or the configuration that names it
 #[derive(clap::Args, Clone, PartialEq, Eq, Debug, Default)]
 pub struct AgentPlace {
-    /// Admin socket of the agent [default: vifd.sock in the run_dir of the configuration]
-    #[arg(long, value_name = "PATH", conflicts_with = "config")]
+    /// Admin socket of the agent; no configuration is read [default: vifd.sock in the run_dir of the configuration]
+    #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     #[command(flatten)]
     files: ConfigFiles,

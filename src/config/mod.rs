@@ -175,7 +175,7 @@ pub struct Agent {
 pub struct Database {
     /// Its URL.
     pub connection: Arc<str>,
-    /// Between two looks at the change log.
+    /// Between two looks at the change log, where the file system does not tell of changes.
     pub poll_interval: Duration,
 }
 

@@ -13,6 +13,7 @@ use crate::model::desired::Change;
 use crate::model::observed::Seen;
 use crate::model::{Endpoint, GroupId, NetworkId, NetworkType, PortFact, PortId};
 use crate::ops::row::RowKey;
+use rustc_hash::FxHashSet;
 
 const SEGMENT: [Facet; 4] = [Facet::SegInt, Facet::SegPhys, Facet::SegTun, Facet::Flood];
 const HOST: [Facet; 5] = [
@@ -347,7 +348,7 @@ impl Planner {
         for port in self.int_ports() {
             all(Key::Vif(port.name.clone()), &VIF);
         }
-        let known: std::collections::BTreeSet<&CellId> = cells.iter().collect();
+        let known: FxHashSet<&CellId> = cells.iter().collect();
         let more: Vec<CellId> = self
             .cells
             .keys()

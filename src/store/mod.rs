@@ -20,6 +20,8 @@ mod url;
 mod value;
 pub mod view;
 
+use std::os::fd::OwnedFd;
+
 pub use error::StoreError;
 pub use url::DatabaseUrl;
 pub use value::{Row, Value};
@@ -69,6 +71,9 @@ pub trait Store: Send {
     fn stamp(&mut self) -> Result<i64, StoreError>;
     /// An error once the database that was opened is not the one under its name any more.
     fn check(&mut self) -> Result<(), StoreError>;
+    /// Becomes readable when somebody begins to write, or takes the database away; what is read from it says nothing.
+    /// A commit may follow a while later. `None`: nothing tells, one has to look.
+    fn watch(&self) -> Option<OwnedFd>;
 }
 
 /// Opens an existing database. It is never created: see [`create`].

@@ -4,6 +4,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use std::os::fd::OwnedFd;
+
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 
@@ -128,6 +132,32 @@ impl Store for SqliteStore {
                 path: self.path.clone(),
             })
         }
+    }
+
+    fn watch(&self) -> Option<OwnedFd> {
+        self.notifier()
+            .inspect_err(
+                |error| tracing::debug!(%error, "the file system does not tell of changes"),
+            )
+            .ok()
+    }
+}
+
+impl SqliteStore {
+    /// Writers append to the log before they commit, and close it when they end. The file itself tells when it is
+    /// replaced.
+    fn notifier(&self) -> rustix::io::Result<OwnedFd> {
+        let notifier = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let gone = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
+        inotify::add_watch(
+            &notifier,
+            Path::new(&log),
+            WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | gone,
+        )?;
+        inotify::add_watch(&notifier, &self.path, WatchFlags::ATTRIB | gone)?;
+        Ok(notifier)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One hypervisor: namespace, switch, uplinks, and VMs plugged into it.
 
 use std::borrow::Borrow;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -39,6 +39,7 @@ pub struct Hypervisor {
     name: String,
     namespace: Arc<Namespace>,
     tunnel_ip: Ipv4Addr,
+    tunnel_ip6: Option<Ipv6Addr>,
     /// Its Open vSwitch.
     pub switch: Switch,
 }
@@ -58,6 +59,7 @@ impl Hypervisor {
             name: name.to_owned(),
             namespace,
             tunnel_ip: Ipv4Addr::new(192, 0, 2, index),
+            tunnel_ip6: None,
             switch,
         };
         let kind = format!("datapath_type={}", datapath.name());
@@ -84,7 +86,27 @@ impl Hypervisor {
                  link set br-ex up\n",
                 self.tunnel_ip
             ),
+        )?;
+        let Some(address) = self.tunnel_ip6 else {
+            return Ok(());
+        };
+        self.namespace.run(|| {
+            let path = "/proc/sys/net/ipv6/conf/br-under/disable_ipv6";
+            std::fs::write(path, "0").with_context(|| format!("write {path}"))
+        })?;
+        ip_batch(
+            &self.namespace,
+            &format!("addr replace {address}/64 dev br-under nodad\n"),
         )
+    }
+
+    /// Gives it an IPv6 tunnel address as well, 2001:db8::`index`, and says which.
+    pub fn add_ipv6_tunnel_address(&mut self) -> Result<Ipv6Addr> {
+        let index = u16::from(self.tunnel_ip.octets()[3]);
+        let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, index);
+        self.tunnel_ip6 = Some(address);
+        self.restore_addresses()?;
+        Ok(address)
     }
 
     /// SIGKILL to `ovs-vswitchd`, a new one, and its addresses back.

@@ -1,13 +1,13 @@
 //! Runs cargo (or another program) under a time limit, its output into a log and its summary lines to the screen.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -70,14 +70,22 @@ pub fn executables(args: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// The process group of the command under [`watch`], or 0.
-static GROUP: AtomicI32 = AtomicI32::new(0);
+/// The process groups of the commands under [`watch`].
+static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// Kills the command under [`watch`] with everything it started.
-pub fn stop_current() {
-    if let Some(group) = rustix::process::Pid::from_raw(GROUP.load(Ordering::SeqCst)) {
+fn groups() -> MutexGuard<'static, BTreeSet<i32>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn stop(group: i32) {
+    if let Some(group) = rustix::process::Pid::from_raw(group) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
+}
+
+/// Kills the commands under [`watch`] with everything they started.
+pub fn stop_current() {
+    groups().iter().copied().for_each(stop);
 }
 
 /// Runs a command to its end, or kills its process group when `deadline` passes. Everything goes to `log`; lines that
@@ -103,20 +111,21 @@ pub fn watch(mut command: Command, log: &Path, deadline: Instant) -> Result<bool
         follow(child.stdout.take().expect("piped"), &file),
         follow(child.stderr.take().expect("piped"), &file),
     ];
-    GROUP.store(child.id().cast_signed(), Ordering::SeqCst);
+    let group = child.id().cast_signed();
+    groups().insert(group);
     let success = loop {
         if let Some(status) = child.try_wait()? {
             break status.success();
         }
         if Instant::now() > deadline {
             println!("    time is up: stopping `{name} {line}`");
-            stop_current();
+            stop(group);
             child.wait()?;
             break false;
         }
         std::thread::sleep(Duration::from_millis(50));
     };
-    GROUP.store(0, Ordering::SeqCst);
+    groups().remove(&group);
     for reader in readers {
         let _ = reader.join();
     }

@@ -3,7 +3,12 @@
 //! The guest's root is this machine's file system, read-only, with memory file systems over the directories that
 //! are written to. The guest runs one script as its first process, prints the command's exit status on the
 //! console and powers off.
+//!
+//! A guest has one processor, so the tests run in as many guests as there are processors, up to [`GUESTS`]. Each takes
+//! the next test program that none has taken: by making a directory in the host's file system, which only one can.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,13 +20,20 @@ use crate::{cargo, packages, stages};
 
 const KERNEL: &str = "linux.uml";
 const MODULES: &str = "/usr/lib/uml/modules";
-const MEMORY: &str = "1536M";
+const MEMORY_MIB: usize = 1536;
+/// Most guests at a time.
+const GUESTS: usize = 2;
+/// Test programs that take longest.
+const LONG: [&str; 2] = ["ovs_restart", "ovs_wiring"];
+/// In the guest: a directory for every test program that a guest has taken.
+const TAKEN: &str = "/run/taken";
 /// Printed by the guest as its last words.
 const EXIT_MARK: &str = "guest: exit status";
 
 /// What the guest loads; the rest comes with these by dependency.
 const LOAD: &[&str] = &[
     "openvswitch",
+    "ip6_gre",
     "vport-vxlan",
     "vport-gre",
     "8021q",
@@ -50,18 +62,72 @@ pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
     programs.extend(test_programs(&["test", "--no-run", "-p", "vifd"], |n| {
         n.starts_with("ovs_") || n.starts_with("exec_o")
     })?);
-    println!("    {} test programs for the guest", programs.len());
+    // What takes longest first, so that no guest begins it when the others are done.
+    programs.sort_by_key(|(name, _)| !LONG.contains(&name.as_str()));
+    let n = guests();
+    println!("    {} test programs for {n} guests", programs.len());
+    let scratch = Scratch::new()?;
+    let taken = scratch.dir("taken")?;
     let script: Vec<String> = programs
         .iter()
         .map(|(name, path)| {
             format!(
-                "echo 'guest: {name}'; {} --test-threads=1 --color=never || status=1",
+                "if mkdir {TAKEN}/{name} 2>/dev/null; then echo 'guest: {name}'; \
+                 {} --test-threads=1 --color=never || status=1; fi",
                 path.display()
             )
         })
         .collect();
-    let script = format!("status=0\n{}\nexit $status", script.join("\n"));
-    boot(&script, log, deadline)
+    let script = format!(
+        "mkdir -p {TAKEN}\nmount -t hostfs -o {} taken {TAKEN} || exit 1\nstatus=0\n{}\nexit $status",
+        taken.display(),
+        script.join("\n")
+    );
+    let passed = std::thread::scope(|scope| {
+        let others: Vec<_> = (2..=n)
+            .map(|n| {
+                let script = &script;
+                scope.spawn(move || -> Result<(bool, PathBuf)> {
+                    let log = stages::log_file(&format!("uml-{n}"))?;
+                    Ok((boot(script, &log, deadline)?, log))
+                })
+            })
+            .collect();
+        let mut passed = boot(&script, log, deadline)?;
+        for other in others {
+            let (other_passed, other_log) =
+                other.join().expect("a guest's thread does not panic")?;
+            passed &= other_passed;
+            // One log to read in the end.
+            let text = std::fs::read(&other_log)?;
+            File::options().append(true).open(log)?.write_all(&text)?;
+        }
+        anyhow::Ok(passed)
+    })?;
+    let left: Vec<&str> = programs
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !taken.join(name).exists())
+        .collect();
+    if !left.is_empty() {
+        bail!("no guest ran {}", left.join(", "));
+    }
+    Ok(passed)
+}
+
+/// How many guests fit: one per processor, and twice its memory free for each.
+fn guests() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let free = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+            line.split_whitespace().next()?.parse::<usize>().ok()
+        })
+        .unwrap_or(0);
+    processors
+        .min(free / (2 * MEMORY_MIB * 1024))
+        .clamp(1, GUESTS)
 }
 
 fn test_programs(args: &[&str], wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, PathBuf)>> {
@@ -108,7 +174,7 @@ fn boot(script: &str, log: &Path, deadline: Instant) -> Result<bool> {
 
     let mut guest = Command::new(KERNEL);
     guest.args([
-        &format!("mem={MEMORY}"),
+        &format!("mem={MEMORY_MIB}M"),
         "rootfstype=hostfs",
         "ro",
         &format!("init={}", init.display()),

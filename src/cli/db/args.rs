@@ -16,7 +16,7 @@ pub struct DbArgs {
     #[arg(long, value_name = "URL", global = true, env = "VIFD_DB")]
     pub db: Option<String>,
     /// Configuration file (may be repeated) [default: /etc/vifd/vifd.conf if it exists]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, env = "VIFD_CONFIG")]
     pub config: Vec<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long, global = true)]

@@ -12,6 +12,7 @@
 
 mod wire;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,7 @@ pub fn spawn(
         traffic,
         backoff: Backoff::nearby(),
         complaint: None,
+        absent: false,
     };
     tokio::spawn(async move {
         // It ends when nobody asks or listens any more; there is nobody to tell.
@@ -77,6 +79,8 @@ struct Executor {
     backoff: Backoff,
     /// The last failure that was logged: the same one is not logged again.
     complaint: Option<String>,
+    /// Nobody has made the socket yet.
+    absent: bool,
 }
 
 /// The tags of requests. Batches are counted from 1, too far to come here.
@@ -117,10 +121,16 @@ impl Executor {
     }
 
     fn complain(&mut self, reason: String) {
-        if self.complaint.as_ref() != Some(&reason) {
-            warn!(bridge = %self.settings.bridge, %reason, "no flow connection");
-            self.complaint = Some(reason);
+        if self.complaint.as_ref() == Some(&reason) {
+            return;
         }
+        let bridge = &self.settings.bridge;
+        if self.absent {
+            info!(%bridge, %reason, "no flow connection yet: waiting for the bridge, or for ovs-vswitchd");
+        } else {
+            warn!(%bridge, %reason, "no flow connection");
+        }
+        self.complaint = Some(reason);
     }
 
     /// Waits, and answers what is asked meanwhile.
@@ -153,13 +163,17 @@ impl Executor {
         };
         let (handle, mut events) = match net::connect(&endpoint, config).await {
             Ok(connection) => connection,
-            Err(error) => return End::Lost(format!("{endpoint}: {error}")),
+            Err(error) => {
+                self.absent = error.kind() == io::ErrorKind::NotFound;
+                return End::Lost(format!("{endpoint}: {error}"));
+            }
         };
+        self.absent = false;
         let flows = match self.opened(&handle, &mut events).await {
             Ok(flows) => flows,
             Err(end) => return end,
         };
-        info!(bridge = %self.settings.bridge, flows = flows.len(), "flow connection up");
+        debug!(bridge = %self.settings.bridge, flows = flows.len(), "flows read");
         self.backoff.reset();
         self.complaint = None;
         let bridge = self.settings.bridge.clone();

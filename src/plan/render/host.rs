@@ -44,8 +44,8 @@ pub fn patch(view: &View<'_>) -> Rendered {
         return Rendered::absent();
     }
     for bridge in [&config.integration_bridge, &config.tunnel_bridge] {
-        if view.observed.bridge(bridge).is_none() {
-            return Rendered::blocked(super::Need::Bridge(bridge.clone()));
+        if let Err(need) = view.own_bridge(bridge) {
+            return Rendered::blocked(need);
         }
     }
     let (int, tun) = (&config.int_peer_patch_port, &config.tun_peer_patch_port);

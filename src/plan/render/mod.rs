@@ -143,6 +143,14 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// `Ok` once a bridge that vifd makes itself is there.
+    fn own_bridge(&self, name: &str) -> Result<(), Need> {
+        match self.observed.bridge(name) {
+            Some(_) => Ok(()),
+            None => Err(Need::Cell(Box::new(CellId::new(Key::Host, Facet::Bridges)))),
+        }
+    }
+
     /// The OpenFlow number of a port on a bridge, or what it lacks.
     fn ofport(&self, bridge: &str, name: &str) -> Result<Ofport, Need> {
         let Some(port) = self.observed.port(name).filter(|p| &*p.bridge == bridge) else {

@@ -33,8 +33,8 @@ pub fn patch(view: &View<'_>, physnet: &Arc<str>) -> Rendered {
         Err(rendered) => return rendered,
     };
     let int_bridge = &view.config.integration_bridge;
-    if view.observed.bridge(int_bridge).is_none() {
-        return Rendered::blocked(Need::Bridge(int_bridge.clone()));
+    if let Err(need) = view.own_bridge(int_bridge) {
+        return Rendered::blocked(need);
     }
     let (int, phy) = (view.config.int_port(bridge), view.config.phy_port(bridge));
     let connected = view.observed.port(&phy).is_some_and(|p| {

@@ -32,8 +32,8 @@ pub fn port(view: &View<'_>, endpoint: &Endpoint) -> Rendered {
     let Some(local) = config.local_ip.filter(|_| is_peer(view, endpoint)) else {
         return Rendered::absent();
     };
-    if view.observed.bridge(&config.tunnel_bridge).is_none() {
-        return Rendered::blocked(Need::Bridge(config.tunnel_bridge.clone()));
+    if let Err(need) = view.own_bridge(&config.tunnel_bridge) {
+        return Rendered::blocked(need);
     }
     let mut options = BTreeMap::<Arc<str>, Arc<str>>::new();
     let mut option = |key: &str, value: &str| options.insert(key.into(), value.into());

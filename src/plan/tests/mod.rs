@@ -1,5 +1,6 @@
 //! The planner against a simulated host.
 
+mod audit;
 mod budget;
 mod property;
 mod story;

@@ -1,4 +1,7 @@
-//! The thread that holds the connection: polls, writes what the agent reports, and survives the loss of the database.
+//! The thread that holds the connection: looks for changes, writes what the agent reports, and survives the loss of the
+//! database.
+//!
+//! A change is looked for when the file system tells that somebody writes ([`Store::watch`]), and from time to time.
 //!
 //! It runs a single-threaded runtime of its own only to wait on channels and time; the calls to the database block
 //! this thread and nobody else. Both channels are bounded: while the agent does not take events, nothing new is read.
@@ -7,6 +10,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -24,6 +28,11 @@ const CHUNK: usize = 256;
 const QUEUED: usize = 256;
 /// First and longest wait before the database is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// The first pause after a sign of life from the database. Each further one is twice as long, so a commit is seen at
+/// most as long after it as it took.
+const SOON: Duration = Duration::from_millis(1);
+/// The longest pause, if the file system would tell.
+const QUIET: Duration = Duration::from_secs(2);
 /// How often a refused agent asks again, at least.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How often the change log is pruned, and to how many entries.
@@ -38,7 +47,7 @@ pub struct DbSourceConfig {
     pub host: HostName,
     /// Where this host's tunnels end; empty without tunnels.
     pub endpoints: Vec<Endpoint>,
-    /// Pause between two looks for changes.
+    /// Pause between two looks for changes where the file system does not tell of them.
     pub poll_interval: Duration,
     /// How often heartbeats will be requested; others judge by it whether this agent lives.
     pub heartbeat_interval: Duration,
@@ -122,6 +131,7 @@ pub fn spawn(
     let (event_tx, event_rx) = mpsc::channel(64);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
+        .enable_io()
         .build()?;
     std::thread::Builder::new()
         .name("database".to_owned())
@@ -146,17 +156,34 @@ enum Told {
     Refused,
 }
 
+/// Ready when the database shows a sign of life; everything that was signalled is read away. Dropping the future loses
+/// nothing.
+async fn stirred(watch: Option<&Receiver>) {
+    let Some(watch) = watch else {
+        return std::future::pending().await;
+    };
+    if watch.readable().await.is_err() {
+        // The runtime is going down.
+        return std::future::pending().await;
+    }
+    let mut bytes = [0u8; 4096];
+    while watch.try_read(&mut bytes).is_ok_and(|n| n > 0) {}
+}
+
 struct Task {
     config: DbSourceConfig,
     agent: Agent,
     follower: Follower,
     queue: VecDeque<SourceEvent>,
     store: Option<Box<dyn Store>>,
+    watch: Option<Receiver>,
     stamp: Option<i64>,
     told: Told,
     superseded: bool,
     backoff: Duration,
     next: Instant,
+    /// The pause after the next look.
+    pace: Duration,
     next_prune: Instant,
     counters: Option<Heartbeat>,
 }
@@ -193,11 +220,13 @@ impl Task {
             config,
             queue: VecDeque::new(),
             store: None,
+            watch: None,
             stamp: None,
             told: Told::Nothing,
             superseded: false,
             backoff: RETRY.0,
             next: Instant::now(),
+            pace: SOON,
             next_prune: Instant::now() + PRUNE.0,
             counters: None,
         }
@@ -225,6 +254,7 @@ impl Task {
                     Some(request) => self.serve(request),
                 },
                 () = tokio::time::sleep_until(self.next), if self.queue.is_empty() => self.look(),
+                () = stirred(self.watch.as_ref()), if self.queue.is_empty() => self.stir(),
             }
         }
         if let Some(store) = &mut self.store
@@ -237,6 +267,23 @@ impl Task {
         {
             tracing::warn!(reason = %error.chain(), "the end of this agent could not be written");
         }
+    }
+
+    /// Somebody writes: look soon, and again until the commit must have come.
+    fn stir(&mut self) {
+        self.pace = SOON;
+        self.next = self.next.min(Instant::now() + SOON);
+    }
+
+    /// When to look again if this look found nothing to go on with.
+    fn pause(&mut self) -> Duration {
+        let interval = self.config.poll_interval;
+        if self.watch.is_none() {
+            return interval;
+        }
+        let pause = self.pace;
+        self.pace = (pause * 2).min(interval.max(QUIET));
+        pause
     }
 
     /// One look at the database: connect if there is no connection, else see what is new.
@@ -290,6 +337,10 @@ impl Task {
             identity::write(path, database).map_err(Trouble::Lost)?;
         }
         self.superseded = false;
+        // It reads like a pipe. An error means that this runtime watches nothing: then looking has to do.
+        self.watch = store
+            .watch()
+            .and_then(|fd| Receiver::from_owned_fd_unchecked(fd).ok());
         self.store = Some(store);
         self.stamp = None;
         self.next = Instant::now();
@@ -300,12 +351,12 @@ impl Task {
     }
 
     fn poll(&mut self) -> Result<(), Trouble> {
+        let now = Instant::now();
+        self.next = now + self.pause();
         let Some(store) = &mut self.store else {
             return Ok(());
         };
         store.check()?;
-        let now = Instant::now();
-        self.next = now + self.config.poll_interval;
         let stamp = store.stamp()?;
         if self.stamp != Some(stamp) {
             let step = match self.follower.step(&mut **store) {
@@ -426,6 +477,7 @@ impl Task {
     /// Closes the connection, tells once, and sets the time of the next try.
     fn lose(&mut self, trouble: Trouble) {
         self.store = None;
+        self.watch = None;
         let now = Instant::now();
         match trouble {
             Trouble::Lost(reason) => {

@@ -173,6 +173,24 @@ fn column(lab: &mut Lab, n: u32, column: &str) -> Value {
     rows[0][0].clone()
 }
 
+/// Nobody looks for a minute, unless the file system tells.
+#[test]
+fn a_change_is_noticed_without_polling() {
+    let mut lab = Lab::new();
+    lab.network(0);
+    let mut source = Source::start(patient(DbSourceConfig {
+        poll_interval: Duration::from_secs(60),
+        ..config(&lab, "hv1")
+    }));
+    source.up();
+    source.ports(0);
+    for n in 1..=20 {
+        lab.port(n, 0, Some("hv1"));
+        source.ports(n as usize);
+        std::thread::sleep(Duration::from_millis(u64::from(n)));
+    }
+}
+
 #[test]
 fn follows_and_reports() {
     let mut lab = Lab::new();
