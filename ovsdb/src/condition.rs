@@ -5,7 +5,7 @@
 
 use crate::error::{DecodeError, Fault};
 use crate::json::{Json, Str};
-use crate::schema::{ColumnType, TableSchema};
+use crate::schema::{ColumnType, Explanation, TableSchema, type_mismatch, unknown_column};
 use crate::uuid::Uuid;
 use crate::value::{Atom, Datum, Symbols};
 
@@ -118,6 +118,33 @@ impl Condition {
         let value = Datum::decode_sized(value, &schema.kind, min, max, Symbols::Refused)?;
         schema.kind.check_elements(&value)?;
         Ok(Self::Compare(column.clone(), function, value))
+    }
+
+    /// Why `json` is no clause for the table called `name`, in the words of ovsdb-server; `None`
+    /// if it is one.
+    pub fn explain(json: &Json, name: &str, table: &TableSchema) -> Option<Explanation> {
+        if json.as_bool().is_some() {
+            return None;
+        }
+        let Some([Json::String(column), Json::String(word), value]) = json.as_array() else {
+            return Some(Explanation::syntax(json, "Parse error in condition."));
+        };
+        let Some(schema) = table.column(column) else {
+            return Some(unknown_column(json, column, name));
+        };
+        let Some(function) = Function::parse(word) else {
+            return Some(Explanation {
+                error: "unknown function",
+                syntax: None,
+                details: format!("No function named {word}."),
+            });
+        };
+        if check_function(function, &schema.kind).is_err() {
+            return Some(type_mismatch(json, word, column, &schema.kind));
+        }
+        let (min, max) = argument_size(function, &schema.kind);
+        let symbols = Symbols::Refused;
+        schema.kind.explain_sized(value, min, max, symbols)
     }
 
     /// Checks a clause against a table, with the rules the server applies.

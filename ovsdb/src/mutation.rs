@@ -5,7 +5,9 @@
 
 use crate::error::{DecodeError, Fault};
 use crate::json::{Json, Str};
-use crate::schema::{AtomicType, ColumnType, TableSchema};
+use crate::schema::{
+    AtomicType, ColumnType, Explanation, TableSchema, type_mismatch, unknown_column,
+};
 use crate::value::{Atom, Datum, Map, Real, Symbols};
 
 /// One change of one column.
@@ -119,11 +121,7 @@ impl Mutation {
                 match decode(kind) {
                     // A map may be told the keys to delete as a set.
                     Err(error) if mutator == Mutator::Delete && kind.is_map() => {
-                        decode(&ColumnType {
-                            value: None,
-                            ..kind.clone()
-                        })
-                        .map_err(|_| error)?
+                        decode(&keys_of(kind)).map_err(|_| error)?
                     }
                     other => other?,
                 }
@@ -138,6 +136,82 @@ impl Mutation {
             column: column.clone(),
             mutator,
             value,
+        })
+    }
+
+    /// Why `json` is no mutation of the table called `name`, in the words of ovsdb-server; `None`
+    /// if it is one.
+    pub fn explain(json: &Json, name: &str, table: &TableSchema) -> Option<Explanation> {
+        let Some([Json::String(column), Json::String(word), value]) = json.as_array() else {
+            return Some(Explanation::syntax(json, "Parse error in mutation."));
+        };
+        let Some(schema) = table.column(column) else {
+            return Some(unknown_column(json, column, name));
+        };
+        if !schema.mutable {
+            let details = format!("Cannot mutate immutable column {column} in table {name}.");
+            return Some(Explanation {
+                error: "constraint violation",
+                ..Explanation::syntax(json, details)
+            });
+        }
+        let Some(mutator) = Mutator::parse(word) else {
+            return Some(Explanation {
+                error: "unknown mutator",
+                syntax: None,
+                details: format!("No mutator named {word}."),
+            });
+        };
+        let kind = &schema.kind;
+        let fits = match mutator {
+            Mutator::Insert | Mutator::Delete => check_composite(kind),
+            _ => check_arithmetic(mutator, kind),
+        };
+        if fits.is_err() {
+            return Some(type_mismatch(json, word, column, kind));
+        }
+        let explain =
+            |kind: &ColumnType, min, max| kind.explain_sized(value, min, max, Symbols::Refused);
+        match mutator {
+            Mutator::Insert => explain(kind, 0, kind.max),
+            Mutator::Delete => {
+                let why = explain(kind, 0, usize::MAX)?;
+                if kind.is_map() {
+                    explain(&keys_of(kind), 0, usize::MAX)
+                } else {
+                    Some(why)
+                }
+            }
+            _ => explain(&ColumnType::scalar(kind.key.kind), 1, 1),
+        }
+    }
+
+    /// Why [`Self::apply`] fails, in the words of ovsdb-server; `None` if it does not.
+    pub fn explain_apply(&self, old: &Datum, kind: &ColumnType) -> Option<Explanation> {
+        let error = self.apply(old, kind).err()?;
+        let result = |what: &str| format!("Result of \"{}\" operation {what}", self.mutator.name());
+        let (error, details) = match error.fault {
+            Fault::Range => ("range error", result("is out of range.")),
+            Fault::Domain => ("domain error", "Division by zero.".to_owned()),
+            Fault::Duplicate => ("constraint violation", result("contains duplicates.")),
+            Fault::Count { had, .. } => {
+                let kind = kind.english();
+                let details = format!("Attempted to store {had} elements in {kind}.");
+                ("constraint violation", details)
+            }
+            _ => {
+                let operand = self.value.as_atom()?;
+                let new = old
+                    .atoms()
+                    .iter()
+                    .map(|a| arithmetic(a, self.mutator, operand));
+                return new.flatten().find_map(|atom| kind.key.violation(&atom));
+            }
+        };
+        Some(Explanation {
+            error,
+            syntax: None,
+            details,
         })
     }
 
@@ -220,6 +294,14 @@ impl Mutation {
         };
         kind.check(&new)?;
         Ok(new)
+    }
+}
+
+/// The set of a map's keys.
+fn keys_of(kind: &ColumnType) -> ColumnType {
+    ColumnType {
+        value: None,
+        ..kind.clone()
     }
 }
 

@@ -26,6 +26,7 @@ const SCHEMA: &str = r#"{"name":"c","tables":{
         "map":{"type":{"key":"string","value":"string","min":0,"max":"unlimited"}},
         "mode":{"type":{"key":{"type":"string","enum":["set",["a","b"]]},"min":0,"max":1}},
         "ref":{"type":{"key":{"type":"uuid","refTable":"t"},"min":0,"max":1}}}},
+    "picky":{"isRoot":true,"columns":{"p":{"type":{"key":{"type":"integer","minInteger":1}}}}},
     "fixed":{"isRoot":true,"mutable":false,"columns":{"x":{"type":"integer"}}}}}"#;
 
 fn one(operation: Operation) -> Transaction {
@@ -140,6 +141,15 @@ fn cases() -> Vec<Transaction> {
         uuid_name: None,
         uuid: None,
     }));
+    // A column's default need not be allowed.
+    for row in [Columns::new(), columns([("p", 0)]), columns([("p", 1)])] {
+        all.push(one(Operation::Insert {
+            table: "picky".into(),
+            row,
+            uuid_name: None,
+            uuid: None,
+        }));
+    }
     all.push(one(Operation::Update {
         table: "fixed".into(),
         conditions: vec![],
@@ -197,6 +207,12 @@ fn check_and_server_agree() {
             );
             if let Err(error) = check {
                 refused += 1;
+                if let Some(words) = &error.words {
+                    let theirs = bad.unwrap();
+                    let said = |member: &str| theirs.member(member).and_then(Json::as_str);
+                    assert_eq!(said("error"), Some(words.error), "{theirs}");
+                    assert_eq!(said("details"), Some(&*words.details), "{theirs}");
+                }
                 let sent = client.transact(txn, LIMIT).await;
                 assert_eq!(sent, Err(Error::Check(error)));
             }

@@ -290,11 +290,7 @@ impl<'a> Parser<'a> {
         };
         match char::from_u32(code) {
             Some(c) => text::push(c.encode_utf8(&mut [0; 4]).as_bytes(), out),
-            None => {
-                let byte = |bits: u32| u8::try_from(bits).unwrap_or(u8::MAX);
-                let tail = |shift: u32| byte(0x80 | code >> shift & 0x3F);
-                text::push(&[byte(0xE0 | code >> 12), tail(6), tail(0)], out);
-            }
+            None => text::push_surrogate(code, out),
         }
         Ok(())
     }

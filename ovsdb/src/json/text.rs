@@ -40,6 +40,13 @@ pub fn push(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// Appends a surrogate that stands alone as the three bytes it would have if UTF-8 allowed it.
+pub(crate) fn push_surrogate(code: u32, out: &mut String) {
+    let byte = |bits: u32| u8::try_from(bits).unwrap_or(u8::MAX);
+    let tail = |shift: u32| byte(0x80 | code >> shift & 0x3F);
+    push(&[byte(0xE0 | code >> 12), tail(6), tail(0)], out);
+}
+
 /// The bytes `text` stands for: the inverse of [`decode`].
 pub fn encode(text: &str) -> Vec<u8> {
     let mut out = Vec::new();

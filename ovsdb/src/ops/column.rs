@@ -3,13 +3,13 @@
 
 use super::lookup;
 use crate::condition::Condition;
-use crate::error::{DecodeError, Fault};
 use crate::json::Str;
 use crate::mutation::Mutation;
 use crate::op::{Columns, Operation};
 use crate::replica::{Replica, Row};
 use crate::schema::{ColumnSchema, DatabaseSchema, TableSchema};
 use crate::uuid::Uuid;
+use crate::value::text::{TextError, atom_from_text};
 use crate::value::{Atom, Datum};
 
 /// The columns of `row` that differ from `wanted`.
@@ -137,29 +137,25 @@ pub struct Target {
 impl Target {
     /// Parses `column[:key]` against a table; columns may be abbreviated as long as they are
     /// unique, with `-` for `_`.
-    pub fn parse(text: &str, table: &TableSchema) -> Result<Self, DecodeError> {
+    pub fn parse(text: &str, table: &TableSchema) -> Result<Self, TextError> {
         let (column, key) = match text.split_once(':') {
             Some((column, key)) => (column, Some(key)),
             None => (text, None),
         };
-        let column = complete(column, table.columns.keys().map(|c| &**c))
+        let none = || TextError::from(format!("no column is called \"{column}\", or several are"));
+        let name = complete(column, table.columns.keys().map(|c| &**c))
             .or_else(|| matches!(column, "_uuid" | "_version").then_some(column))
-            .ok_or(DecodeError::new("column", Fault::NoSuch("column")))?;
-        let schema = table
-            .column(column)
-            .ok_or(DecodeError::new("column", Fault::NoSuch("column")))?;
+            .ok_or_else(none)?;
+        let kind = &table.column(name).ok_or_else(none)?.kind;
         let key = match key {
             None => None,
-            Some(_) if !schema.kind.is_map() => {
-                return Err(DecodeError::expected(
-                    "column",
-                    "a map column for column:key",
-                ));
+            Some(_) if !kind.is_map() => {
+                return Err(format!("{text}: {name} is no map and has no keys").into());
             }
-            Some(key) => Some(crate::value::text::atom_from_text(key, &schema.kind.key)?.0),
+            Some(key) => Some(atom_from_text(key, &kind.key)?.0),
         };
         Ok(Self {
-            column: column.into(),
+            column: name.into(),
             key,
         })
     }

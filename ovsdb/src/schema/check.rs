@@ -2,12 +2,13 @@
 //! would refuse without looking at the data. It does not enforce the `mutable` member of
 //! tables, and neither does this (measured with ovsdb-server 3.1.0).
 
-use super::{ColumnSchema, DatabaseSchema, TableSchema};
+use super::{ColumnSchema, ColumnType, DatabaseSchema, Explanation, TableSchema};
 use crate::condition::Condition;
 use crate::error::{DecodeError, Fault};
 use crate::json::Str;
+use crate::mutation::Mutation;
 use crate::op::{Columns, OpIndex, Operation, Transaction};
-use crate::value::{Atom, Datum, is_id};
+use crate::value::{Atom, Datum, Symbols, is_id};
 use core::fmt;
 use std::collections::HashSet;
 
@@ -20,6 +21,8 @@ pub struct CheckError {
     pub column: Option<Str>,
     /// The fault.
     pub error: DecodeError,
+    /// The fault in the server's words, if it is in a value.
+    pub words: Option<Box<Explanation>>,
 }
 
 impl fmt::Display for CheckError {
@@ -28,13 +31,40 @@ impl fmt::Display for CheckError {
         if let Some(column) = &self.column {
             write!(f, ", column {column}")?;
         }
-        write!(f, ": {}", self.error)
+        match &self.words {
+            Some(words) => write!(f, ": {words}"),
+            None => write!(f, ": {}", self.error),
+        }
     }
 }
 
 impl core::error::Error for CheckError {}
 
-type Finding = (Option<Str>, DecodeError);
+/// A fault without the number of its operation.
+struct Finding {
+    column: Option<Str>,
+    error: DecodeError,
+    words: Option<Box<Explanation>>,
+}
+
+impl Finding {
+    const fn new(column: Option<Str>, error: DecodeError) -> Self {
+        Self {
+            column,
+            error,
+            words: None,
+        }
+    }
+
+    fn at(self, op: OpIndex) -> CheckError {
+        CheckError {
+            op,
+            column: self.column,
+            error: self.error,
+            words: self.words,
+        }
+    }
+}
 
 /// Checks every operation. Named UUIDs must belong to an insert of the same transaction.
 pub fn check_transaction(
@@ -55,19 +85,11 @@ pub fn check_transaction(
             } else {
                 continue;
             };
-            return Err(CheckError {
-                op,
-                column: None,
-                error,
-            });
+            return Err(Finding::new(None, error).at(op));
         }
     }
     for (op, operation) in transaction.operations().iter().enumerate() {
-        check_operation(schema, operation, &names).map_err(|(column, error)| CheckError {
-            op,
-            column,
-            error,
-        })?;
+        check_operation(schema, operation, &names).map_err(|finding| finding.at(op))?;
     }
     Ok(())
 }
@@ -78,21 +100,24 @@ fn check_operation(
     names: &HashSet<&str>,
 ) -> Result<(), Finding> {
     let table = |name: &str| {
-        schema
-            .table(name)
-            .ok_or((None, DecodeError::new("operation", Fault::NoSuch("table"))))
+        let none = DecodeError::new("operation", Fault::NoSuch("table"));
+        schema.table(name).ok_or(Finding::new(None, none))
     };
     match operation {
         Operation::Insert {
             table: name, row, ..
-        } => check_row(table(name)?, row, names, |_| true),
+        } => {
+            let table = table(name)?;
+            check_row(table, row, names, |_| true)?;
+            check_defaults(table, row)
+        }
         Operation::Select {
             table: name,
             conditions,
             columns,
         } => {
             let table = table(name)?;
-            check_conditions(table, conditions, names)?;
+            check_conditions((name, table), conditions, names)?;
             columns
                 .iter()
                 .flatten()
@@ -104,7 +129,7 @@ fn check_operation(
             row,
         } => {
             let table = table(name)?;
-            check_conditions(table, conditions, names)?;
+            check_conditions((name, table), conditions, names)?;
             check_row(table, row, names, |column| column.mutable)
         }
         Operation::Mutate {
@@ -113,16 +138,20 @@ fn check_operation(
             mutations,
         } => {
             let table = table(name)?;
-            check_conditions(table, conditions, names)?;
+            check_conditions((name, table), conditions, names)?;
             mutations.iter().try_for_each(|m| {
-                m.check(table).map_err(|e| (Some(m.column.clone()), e))?;
-                check_names(&m.value, names).map_err(|e| (Some(m.column.clone()), e))
+                let at = |error| Finding {
+                    words: Mutation::explain(&m.to_json(), name, table).map(Box::new),
+                    ..Finding::new(Some(m.column.clone()), error)
+                };
+                m.check(table).map_err(at)?;
+                check_names(&m.value, names).map_err(at)
             })
         }
         Operation::Delete {
             table: name,
             conditions,
-        } => check_conditions(table(name)?, conditions, names),
+        } => check_conditions((name, table(name)?), conditions, names),
         Operation::Wait {
             table: name,
             conditions,
@@ -131,7 +160,7 @@ fn check_operation(
             ..
         } => {
             let table = table(name)?;
-            check_conditions(table, conditions, names)?;
+            check_conditions((name, table), conditions, names)?;
             columns
                 .iter()
                 .try_for_each(|c| column(table, c).map(|_| ()))?;
@@ -140,21 +169,20 @@ fn check_operation(
         }
         Operation::Commit { .. } | Operation::Abort | Operation::Comment(_) => Ok(()),
         Operation::Assert { lock } if is_id(lock) => Ok(()),
-        Operation::Assert { .. } => Err((None, DecodeError::expected("lock", "an <id>"))),
+        Operation::Assert { .. } => {
+            Err(Finding::new(None, DecodeError::expected("lock", "an <id>")))
+        }
     }
 }
 
 fn column<'a>(table: &'a TableSchema, name: &Str) -> Result<&'a ColumnSchema, Finding> {
-    table.column(name).ok_or_else(|| {
-        (
-            Some(name.clone()),
-            DecodeError::new("column", Fault::NoSuch("column")),
-        )
-    })
+    let none = || DecodeError::new("column", Fault::NoSuch("column"));
+    let column = table.column(name);
+    column.ok_or_else(|| Finding::new(Some(name.clone()), none()))
 }
 
 fn check_conditions(
-    table: &TableSchema,
+    (name, table): (&str, &TableSchema),
     conditions: &[Condition],
     names: &HashSet<&str>,
 ) -> Result<(), Finding> {
@@ -162,7 +190,10 @@ fn check_conditions(
         let Condition::Compare(column, _, value) = condition else {
             continue;
         };
-        let at = |error| (Some(column.clone()), error);
+        let at = |error| Finding {
+            words: Condition::explain(&condition.to_json(), name, table).map(Box::new),
+            ..Finding::new(Some(column.clone()), error)
+        };
         condition.check(table).map_err(at)?;
         check_names(value, names).map_err(at)?;
     }
@@ -176,21 +207,32 @@ fn check_row(
     writable: impl Fn(&ColumnSchema) -> bool,
 ) -> Result<(), Finding> {
     for (name, value) in row {
-        let at = |error| (Some(name.clone()), error);
         let schema = column(table, name)?;
         if name.starts_with('_') || !writable(schema) {
-            return Err(at(DecodeError::new(
-                "row",
-                Fault::Constraint("column is immutable"),
-            )));
+            let error = DecodeError::new("row", Fault::Constraint("column is immutable"));
+            return Err(Finding::new(Some(name.clone()), error));
         }
-        schema
-            .kind
-            .check(&value.as_map_if(schema.kind.is_map()))
-            .map_err(at)?;
-        check_names(value, names).map_err(at)?;
+        check_value(name, &value.as_map_if(schema.kind.is_map()), &schema.kind)?;
+        check_names(value, names).map_err(|error| Finding::new(Some(name.clone()), error))?;
     }
     Ok(())
+}
+
+/// A column that an insert leaves out gets the default of its type, which its constraints need
+/// not allow.
+fn check_defaults(table: &TableSchema, row: &Columns) -> Result<(), Finding> {
+    let left_out = |(name, _): &(&Str, &ColumnSchema)| !row.contains_key(*name);
+    let mut columns = table.columns.iter().filter(left_out);
+    columns.try_for_each(|(name, c)| check_value(name, &c.kind.default_datum(), &c.kind))
+}
+
+fn check_value(name: &Str, value: &Datum, kind: &ColumnType) -> Result<(), Finding> {
+    kind.check(value).map_err(|error| Finding {
+        words: kind
+            .explain_sized(&value.to_json(), kind.min, kind.max, Symbols::Accepted)
+            .map(Box::new),
+        ..Finding::new(Some(name.clone()), error)
+    })
 }
 
 fn check_names(value: &Datum, names: &HashSet<&str>) -> Result<(), DecodeError> {

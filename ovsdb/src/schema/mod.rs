@@ -10,9 +10,12 @@ mod members;
 mod parse;
 mod parse_type;
 mod types;
+mod words;
 
 pub use check::{CheckError, check_transaction};
 pub use types::{AtomicType, BaseType, ColumnType, Limits, RefType};
+pub use words::Explanation;
+pub(crate) use words::{type_mismatch, unknown_column};
 
 use crate::json::{Json, Object, Str};
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@
 mod decode;
 mod delta;
 mod map;
+mod read_text;
 mod set;
 pub mod text;
 

@@ -8,6 +8,7 @@ mod generate;
 mod harness;
 mod json;
 mod schema;
+mod text;
 mod value;
 
 use harness::Server;

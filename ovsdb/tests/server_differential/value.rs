@@ -8,7 +8,7 @@ use ovsdb::condition::Condition;
 use ovsdb::json::{Json, Object, parse};
 use ovsdb::mutation::Mutation;
 use ovsdb::net::Client;
-use ovsdb::schema::{ColumnType, DatabaseSchema, TableSchema};
+use ovsdb::schema::{ColumnType, DatabaseSchema, Explanation, TableSchema};
 use ovsdb::value::Datum;
 
 /// Types of the columns `c0`, `c1`, ..
@@ -193,6 +193,15 @@ fn multiplies_well(value: &Datum, mutation: &Json) -> bool {
             .all(|a| a.as_integer().is_none_or(small))
 }
 
+/// Both give the same reason, word for word.
+fn said_alike(ours: Option<Explanation>, theirs: &Json) {
+    let text = |name: &str| theirs.member(name).map(|text| text.as_str().unwrap());
+    let ours = ours.unwrap_or_else(|| panic!("no explanation, but {theirs}"));
+    assert_eq!(text("error"), Some(ours.error), "{theirs}");
+    assert_eq!(text("details"), Some(&*ours.details), "{theirs}");
+    assert_eq!(text("syntax"), ours.syntax.as_deref(), "{theirs}");
+}
+
 #[derive(Default)]
 struct Count {
     taken: usize,
@@ -232,8 +241,10 @@ fn values_conditions_and_mutations_are_read_alike() {
             );
             let Ok(ours) = ours else {
                 counts[0].refused += 1;
+                said_alike(table.kind().explain(&value), &results[0]);
                 continue;
             };
+            assert_eq!(table.kind().explain(&value), None, "{kind} {value}");
             counts[0].taken += 1;
 
             let function = random.pick(&[
@@ -262,7 +273,13 @@ fn values_conditions_and_mutations_are_read_alike() {
                     assert_eq!(condition.check(table.schema), Ok(()), "{kind} {clause}");
                     counts[1].taken += 1;
                 }
-                Err(_) => counts[1].refused += 1,
+                Err(_) => {
+                    counts[1].refused += 1;
+                    said_alike(
+                        Condition::explain(&clause, &table.name, table.schema),
+                        &results[1],
+                    );
+                }
             }
 
             let mutator = random.pick(&[
@@ -290,9 +307,16 @@ fn values_conditions_and_mutations_are_read_alike() {
             );
             if applied.is_ok() {
                 counts[2].taken += 1;
-            } else {
-                counts[2].refused += 1;
+                continue;
             }
+            counts[2].refused += 1;
+            let ours = match Mutation::explain(&mutation, &table.name, table.schema) {
+                Some(why) => Some(why),
+                None => Mutation::decode(&mutation, table.schema)
+                    .unwrap()
+                    .explain_apply(&ours, table.kind()),
+            };
+            said_alike(ours, &results[1]);
         }
     });
     for Count { taken, refused } in counts {
