@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, clock};
+use super::{Store, StoreError, Value, clock};
 
 /// What it is called, unless something is called so already.
 const NAME: &str = "default";
@@ -38,6 +38,19 @@ pub(super) fn make(store: &mut dyn Store) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Its id; `None` if somebody removed it. Of several, the oldest.
+pub(super) fn id(store: &mut dyn Store) -> Result<Option<String>, StoreError> {
+    let rows = store.query(
+        "SELECT id FROM security_groups WHERE is_default = 1 ORDER BY created_at, id LIMIT 1",
+        &[],
+    )?;
+    Ok(rows
+        .first()
+        .and_then(|row| row.first())
+        .and_then(Value::text)
+        .map(str::to_owned))
 }
 
 fn free_name(store: &mut dyn Store) -> Result<String, StoreError> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::group_args::{AddressGroupCommand, GroupCommand, RuleCommand};
 use crate::store::edit::{
     HostChange, NetworkChange, NewHost, NewNetwork, NewPort, NewSubnet, PortChange, SubnetChange,
 };
@@ -36,6 +37,9 @@ Examples:
   vifd db subnet create --network blue 10.0.1.0/24
   vifd db port create --network blue --name vm1 --host hv1
   vifd db port list --host hv1
+  vifd db group create web
+  vifd db rule create --group web --ingress --protocol tcp --port 443
+  vifd db port set vm1 --group web
   vifd db status";
 
 /// Commands of `vifd db`.
@@ -71,6 +75,15 @@ pub enum DbCommand {
     /// Hosts
     #[command(subcommand)]
     Host(HostCommand),
+    /// Security groups: what may pass the ports that are in them
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Rules of security groups
+    #[command(subcommand)]
+    Rule(RuleCommand),
+    /// Address groups: prefixes under a name that rules refer to
+    #[command(subcommand)]
+    AddressGroup(AddressGroupCommand),
 }
 
 const APPLY_EXAMPLES: &str = r#"All lines are carried out, or none. Empty lines and lines that begin with # are skipped. Later lines may name
@@ -81,10 +94,15 @@ Examples:
   {"create": "subnet", "network": "blue", "cidr": "10.0.1.0/24", "gateway": "none"}
   {"create": "port", "network": "blue", "name": "vm1", "host": "hv1", "ips": ["10.0.1.9"], "mac": "fa:16:3e:00:00:09"}
   {"create": "host", "name": "hv1", "tunnel_ip": "192.0.2.1", "tunnel_types": ["vxlan"]}
-  {"set": "port", "port": "vm1", "admin_up": false}
+  {"create": "group", "name": "web"}
+  {"create": "rule", "group": "web", "direction": "ingress", "protocol": "tcp", "ports": "80:443"}
+  {"create": "address_group", "name": "offices", "addresses": ["198.51.100.0/24"]}
+  {"set": "port", "port": "vm1", "admin_up": false, "groups": ["web"]}
   {"delete": "port", "port": "vm1"}
 
-Fields of a port: network, name, id, mac, ips, host, admin_up, port_security, device_owner, allowed_addresses."#;
+Fields of a port: network, name, id, mac, ips, host, admin_up, port_security, device_owner, allowed_addresses, groups.
+Fields of a rule: group, direction, ethertype, protocol, ports, icmp_type, icmp_code, remote_prefix, remote_group,
+remote_address_group, description, id."#;
 
 /// `vifd db network`
 #[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
@@ -296,12 +314,14 @@ impl From<SubnetSet> for SubnetChange {
 pub enum PortCommand {
     /// Make one port, or many alike
     #[command(after_help = "\
-Addresses are checked against the subnets of the network; without --ip a free one of each family is given.
+Addresses are checked against the subnets of the network; without --ip a free one of each family is given. Without
+--group a port joins the group default, unless its port security is off.
 
 Examples:
   vifd db port create --network blue --name vm1 --host hv1
   vifd db port create --network blue --ip 10.0.1.9 --mac fa:16:3e:00:00:09
   vifd db port create --network blue --name vm --count 100 --host hv1
+  vifd db port create --network blue --name web1 --group web --group ssh
   vifd db port create --network blue --allow 192.0.2.0/24 --allow 198.51.100.7,fa:16:3e:00:00:01")]
     Create(PortCreate),
     /// List ports
@@ -315,6 +335,9 @@ Examples:
         /// Only those with this status: BUILD, ACTIVE, DOWN, ERROR
         #[arg(long)]
         status: Option<String>,
+        /// Only those in this security group
+        #[arg(long)]
+        group: Option<String>,
     },
     /// Show one port
     Show {
@@ -327,7 +350,9 @@ Examples:
   vifd db port set vm1 --host hv2
   vifd db port set vm1 --unbind
   vifd db port set vm1 --admin-down
-  vifd db port set vm1 --ip 10.0.1.20 --ip 2001:db8:1::20")]
+  vifd db port set vm1 --ip 10.0.1.20 --ip 2001:db8:1::20
+  vifd db port set vm1 --group web --group default
+  vifd db port set vm1 --no-group")]
     Set {
         /// Name or id
         port: String,
@@ -376,6 +401,12 @@ pub struct PortCreate {
     /// One more source it may use (may be repeated)
     #[arg(long, value_name = "PREFIX[,MAC]")]
     allow: Vec<String>,
+    /// A security group it is in (may be repeated) [default: the group default]
+    #[arg(long)]
+    group: Vec<String>,
+    /// Put it into no security group: where groups are enforced, nothing passes it
+    #[arg(long, conflicts_with = "group")]
+    no_group: bool,
     /// Its id [default: random]
     #[arg(long, value_name = "UUID")]
     id: Option<String>,
@@ -397,6 +428,7 @@ impl PortCreate {
         } else {
             Some(self.ip.clone())
         };
+        let groups = (self.no_group || !self.group.is_empty()).then(|| self.group.clone());
         (1..=self.count.unwrap_or(1))
             .map(|n| NewPort {
                 network: self.network.clone(),
@@ -408,6 +440,7 @@ impl PortCreate {
                 port_security: Some(!self.no_port_security),
                 device_owner: self.device_owner.clone(),
                 allowed_addresses: self.allow.clone(),
+                groups: groups.clone(),
                 id: self.id.clone(),
             })
             .collect()
@@ -452,6 +485,12 @@ pub struct PortSet {
     /// Take its further sources away
     #[arg(long, conflicts_with = "allow")]
     no_allow: bool,
+    /// These security groups instead of those it is in (may be repeated)
+    #[arg(long)]
+    group: Vec<String>,
+    /// Take it out of all security groups: where groups are enforced, nothing passes it
+    #[arg(long, conflicts_with = "group")]
+    no_group: bool,
 }
 
 impl From<PortSet> for PortChange {
@@ -477,6 +516,7 @@ impl From<PortSet> for PortChange {
                 .then_some(args.port_security),
             device_owner: args.device_owner,
             allowed_addresses: list(args.allow, args.no_allow),
+            groups: list(args.group, args.no_group),
         }
     }
 }

@@ -5,6 +5,9 @@
 
 mod args;
 mod format;
+mod group;
+mod group_args;
+mod group_table;
 mod table;
 
 #[cfg(test)]
@@ -200,6 +203,9 @@ fn execute(url: &DatabaseUrl, command: DbCommand, out: &mut Out<'_>) -> Result<(
         DbCommand::Subnet(command) => subnet(&mut *ready(url)?, command, out),
         DbCommand::Port(command) => port(&mut *ready(url)?, command, out),
         DbCommand::Host(command) => host(&mut *ready(url)?, command, out),
+        DbCommand::Group(command) => group::group(&mut *ready(url)?, command, out),
+        DbCommand::Rule(command) => group::rule(&mut *ready(url)?, command, out),
+        DbCommand::AddressGroup(command) => group::address_group(&mut *ready(url)?, command, out),
     }
 }
 
@@ -294,8 +300,8 @@ fn status(store: &mut dyn Store, url: &DatabaseUrl, out: &mut Out<'_>) -> Result
     out.line(format!("database  {url}"))?;
     out.line(format!("id        {id}, schema version {version}"))?;
     out.line(format!(
-        "holds     {} networks, {} subnets, {} ports{by_status}",
-        counts.networks, counts.subnets, counts.ports
+        "holds     {} networks, {} subnets, {} ports{by_status}, {} security groups, {} rules",
+        counts.networks, counts.subnets, counts.ports, counts.groups, counts.rules
     ))?;
     out.line(format!(
         "log       revision {}, {} entries kept\n",
@@ -392,7 +398,11 @@ fn port(store: &mut dyn Store, command: PortCommand, out: &mut Out<'_>) -> Resul
             network,
             host,
             status,
+            group,
         } => {
+            let group_id = group
+                .map(|name| edit::resolve(store, Kind::Group, &name))
+                .transpose()?;
             let network_id = network
                 .map(|name| edit::resolve(store, Kind::Network, &name))
                 .transpose()?;
@@ -404,6 +414,7 @@ fn port(store: &mut dyn Store, command: PortCommand, out: &mut Out<'_>) -> Resul
                     network_id,
                     host,
                     status,
+                    group_id,
                 },
             )?)
         }

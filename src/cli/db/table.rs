@@ -52,7 +52,7 @@ pub(super) fn card<T: Show>(row: &T) -> String {
         .join("\n")
 }
 
-fn dash(text: &str) -> String {
+pub(super) fn dash(text: &str) -> String {
     if text.is_empty() {
         "-".to_owned()
     } else {
@@ -60,7 +60,7 @@ fn dash(text: &str) -> String {
     }
 }
 
-fn or_dash(text: Option<impl ToString>) -> String {
+pub(super) fn or_dash(text: Option<impl ToString>) -> String {
     text.map_or("-".to_owned(), |text| text.to_string())
 }
 
@@ -212,6 +212,7 @@ impl Show for PortView {
                 "port security",
                 if self.port_security { "on" } else { "off" }.to_owned(),
             ),
+            ("groups", self.groups_shown()),
             ("device owner", dash(&self.device_owner)),
             ("admin", up(self.admin_up)),
             ("host", or_dash(self.host.as_ref())),
@@ -298,6 +299,10 @@ impl Show for HostView {
                 or_dash(agent.and_then(|agent| agent.started_at).map(time)),
             ),
             ("version", or_dash(agent.map(|agent| &agent.version))),
+            (
+                "firewall driver",
+                agent.map_or("-".to_owned(), |agent| dash(&agent.firewall)),
+            ),
             ("tunnels", self.tunnels()),
             ("ports bound", self.ports.to_string()),
             ("vifs", vifs),

@@ -1,3 +1,5 @@
+mod groups;
+
 use clap::{CommandFactory, Parser};
 
 use super::*;

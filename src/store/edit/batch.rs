@@ -14,7 +14,7 @@ use super::{EditError, Editor, Kind, invalid};
 pub struct Done {
     /// `create`, `set` or `delete`.
     pub op: &'static str,
-    /// `network`, `subnet`, `port` or `host`.
+    /// `network`, `subnet`, `port`, `host`, `group`, `rule` or `address_group`.
     pub kind: Thing,
     /// Its id; the name of a host.
     pub id: String,
@@ -22,7 +22,7 @@ pub struct Done {
 
 /// What a line is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Thing {
     /// A network.
     Network,
@@ -32,6 +32,12 @@ pub enum Thing {
     Port,
     /// A host.
     Host,
+    /// A security group.
+    Group,
+    /// A rule of a security group.
+    Rule,
+    /// An address group.
+    AddressGroup,
 }
 
 impl Thing {
@@ -41,6 +47,9 @@ impl Thing {
             Thing::Subnet => "subnet",
             Thing::Port => "port",
             Thing::Host => "host",
+            Thing::Group => "group",
+            Thing::Rule => "rule",
+            Thing::AddressGroup => "address_group",
         }
     }
 }
@@ -89,6 +98,9 @@ fn apply_line(editor: &mut Editor<'_>, line: &str) -> Result<Done, EditError> {
                 Thing::Subnet => editor.resolve(Kind::Subnet, &name)?,
                 Thing::Port => editor.resolve(Kind::Port, &name)?,
                 Thing::Host => name,
+                Thing::Group => editor.resolve(Kind::Group, &name)?,
+                Thing::Rule => editor.resolve(Kind::Rule, &name)?,
+                Thing::AddressGroup => editor.resolve(Kind::AddressGroup, &name)?,
             };
             if op == "set" {
                 set(editor, kind, &id, object)?
@@ -115,6 +127,9 @@ fn create(
             editor.create_host(&new)?;
             Ok(new.name)
         }
+        Thing::Group => editor.create_group(&fields(object)?),
+        Thing::Rule => editor.create_rule(&fields(object)?),
+        Thing::AddressGroup => editor.create_address_group(&fields(object)?),
     }
 }
 
@@ -129,6 +144,11 @@ fn set(
         Thing::Subnet => editor.set_subnet(id, &fields(object)?),
         Thing::Port => editor.set_port(id, &fields(object)?),
         Thing::Host => editor.set_host(id, &fields(object)?),
+        Thing::Group => editor.set_group(id, &fields(object)?),
+        Thing::Rule => invalid(
+            "a rule is not changed: delete it and create another in the same batch".to_owned(),
+        ),
+        Thing::AddressGroup => editor.set_address_group(id, &fields(object)?),
     }
 }
 
@@ -146,6 +166,9 @@ fn delete(
         Thing::Subnet => editor.delete_subnet(id),
         Thing::Port => editor.delete_port(id),
         Thing::Host => editor.delete_host(id),
+        Thing::Group => editor.delete_group(id),
+        Thing::Rule => editor.delete_rule(id),
+        Thing::AddressGroup => editor.delete_address_group(id),
     }
 }
 

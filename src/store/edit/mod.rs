@@ -3,24 +3,31 @@
 //! An [`Editor`] lives inside one write transaction, so nothing changes between a check and the write after it.
 //! Errors say what is wrong and what would be right; they are read by people.
 
+mod address_group;
 mod batch;
+mod group;
 mod host;
 mod network;
 mod port;
+mod rule;
 mod subnet;
 
 #[cfg(test)]
 mod tests;
 
+pub use address_group::{AddressGroupChange, NewAddressGroup};
 pub use batch::{Done, apply};
+pub use group::{GroupChange, NewGroup};
 pub use host::{HostChange, NewHost};
 pub use network::{NetworkChange, NewNetwork};
 pub use port::{NewPort, PortChange};
+pub use rule::NewRule;
 pub use subnet::{NewSubnet, SubnetChange};
 
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::rule::Meaning;
 use super::{Mode, Store, StoreError, Value, transaction};
 use crate::model::{Mac, TunnelType};
 
@@ -86,6 +93,12 @@ pub enum Kind {
     Subnet,
     /// Table `ports`.
     Port,
+    /// Table `security_groups`.
+    Group,
+    /// Table `security_group_rules`: without names.
+    Rule,
+    /// Table `address_groups`.
+    AddressGroup,
 }
 
 impl Kind {
@@ -94,6 +107,9 @@ impl Kind {
             Kind::Network => "network",
             Kind::Subnet => "subnet",
             Kind::Port => "port",
+            Kind::Group => "security group",
+            Kind::Rule => "rule",
+            Kind::AddressGroup => "address group",
         }
     }
 
@@ -102,6 +118,9 @@ impl Kind {
             Kind::Network => "networks",
             Kind::Subnet => "subnets",
             Kind::Port => "ports",
+            Kind::Group => "security_groups",
+            Kind::Rule => "security_group_rules",
+            Kind::AddressGroup => "address_groups",
         }
     }
 }
@@ -114,6 +133,8 @@ pub struct Editor<'a> {
     resolved: FxHashMap<(Kind, String), String>,
     pools: FxHashMap<String, port::Pool>,
     known_hosts: FxHashMap<String, bool>,
+    rules_of: FxHashMap<String, Vec<(String, Meaning)>>,
+    default_group: Option<Option<String>>,
 }
 
 /// Runs `body` with an editor in one transaction: all of it, or nothing. Returns its warnings too.
@@ -130,6 +151,8 @@ pub fn edit<T>(
             resolved: FxHashMap::default(),
             pools: FxHashMap::default(),
             known_hosts: FxHashMap::default(),
+            rules_of: FxHashMap::default(),
+            default_group: None,
         };
         let value = body(&mut editor)?;
         Ok((value, editor.warnings))
@@ -152,6 +175,8 @@ impl Editor<'_> {
         self.resolved.clear();
         self.pools.clear();
         self.known_hosts.clear();
+        self.rules_of.clear();
+        self.default_group = None;
     }
 
     fn exists(&mut self, sql: &str, params: &[Value]) -> Result<bool, EditError> {
@@ -219,7 +244,8 @@ pub fn resolve(store: &mut dyn Store, kind: Kind, name: &str) -> Result<String, 
         format!("SELECT id FROM {table} WHERE id = ?"),
         name.to_lowercase().into(),
     )?;
-    if found.is_empty() && !name.is_empty() {
+    let named = kind != Kind::Rule;
+    if found.is_empty() && named && !name.is_empty() {
         found = ids(
             format!("SELECT id FROM {table} WHERE name = ? LIMIT 10"),
             name.into(),
@@ -236,6 +262,11 @@ pub fn resolve(store: &mut dyn Store, kind: Kind, name: &str) -> Result<String, 
     }
     match found.as_slice() {
         [id] => Ok(id.clone()),
+        [] if !named => Err(EditError::NotFound {
+            kind: kind.word(),
+            name: name.to_owned(),
+            hint: "; `vifd db rule list` shows the ids of all".to_owned(),
+        }),
         [] => {
             let names = ids(
                 format!(

@@ -42,6 +42,9 @@ pub struct NewPort {
     /// Prefixes or addresses it may use too, each perhaps followed by `,MAC`.
     #[serde(default)]
     pub allowed_addresses: Vec<String>,
+    /// Names or ids of its security groups; absent: the default group, unless nothing would hold it to its rules.
+    #[serde(default)]
+    pub groups: Option<Vec<String>>,
     /// Random if absent.
     #[serde(default)]
     pub id: Option<String>,
@@ -75,6 +78,9 @@ pub struct PortChange {
     /// These pairs instead of those it has.
     #[serde(default)]
     pub allowed_addresses: Option<Vec<String>>,
+    /// These security groups instead of those it is in.
+    #[serde(default)]
+    pub groups: Option<Vec<String>>,
 }
 
 /// The free addresses of a subnet, as far as they were asked for.
@@ -120,6 +126,15 @@ impl Editor<'_> {
         )?;
         self.give_addresses(&id, &network, new.ips.as_deref())?;
         self.give_pairs(&id, &new.allowed_addresses)?;
+        let trusted = new.device_owner.starts_with("network:");
+        match &new.groups {
+            Some(groups) => {
+                self.join_groups(&id, Some(groups))?;
+                self.expect_enforcement(&id)?;
+            }
+            None if trusted || new.port_security == Some(false) => {}
+            None => self.join_groups(&id, None)?,
+        }
         Ok(id)
     }
 
@@ -158,6 +173,12 @@ impl Editor<'_> {
         }
         if let Some(host) = &change.host {
             self.bind(id, Some(host.as_str()).filter(|host| !host.is_empty()))?;
+        }
+        if let Some(groups) = &change.groups {
+            self.join_groups(id, Some(groups))?;
+        }
+        if change.groups.is_some() || change.port_security == Some(false) {
+            self.expect_enforcement(id)?;
         }
         self.resolved.clear();
         Ok(())

@@ -2,6 +2,12 @@
 //!
 //! These are wire shapes (`--json`); times are µs since the Unix epoch.
 
+mod group;
+
+pub use group::{
+    AddressGroupView, GroupRef, GroupView, RuleFilter, RuleView, address_groups, groups, rules,
+};
+
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
@@ -82,6 +88,10 @@ pub struct PortView {
     pub admin_up: bool,
     /// Held to its addresses.
     pub port_security: bool,
+    /// The security groups it is in.
+    pub groups: Vec<GroupRef>,
+    /// What enforces security groups on its host, as far as an agent told: `noop` is nothing.
+    pub firewall: Option<String>,
     /// Who uses it.
     pub device_owner: String,
     /// The host it is bound to.
@@ -121,6 +131,8 @@ pub struct AgentView {
     pub instance: String,
     /// Of the program.
     pub version: String,
+    /// What enforces security groups there; `noop` is nothing, empty was not told.
+    pub firewall: String,
     /// When it started.
     pub started_at: Option<i64>,
     /// When it last told.
@@ -161,6 +173,8 @@ pub struct PortFilter {
     pub host: Option<String>,
     /// Only with this status.
     pub status: Option<String>,
+    /// Only those in this security group.
+    pub group_id: Option<String>,
 }
 
 /// Numbers of things.
@@ -172,6 +186,10 @@ pub struct Counts {
     pub subnets: i64,
     /// Ports.
     pub ports: i64,
+    /// Security groups.
+    pub groups: i64,
+    /// Their rules.
+    pub rules: i64,
     /// Ports by status.
     pub ports_by_status: std::collections::BTreeMap<String, i64>,
     /// Hosts.
@@ -265,7 +283,11 @@ pub fn ports(store: &mut dyn Store, filter: &PortFilter) -> Result<Vec<PortView>
         .and("p.id = ?", filter.id.as_deref())
         .and("p.network_id = ?", filter.network_id.as_deref())
         .and("p.host = ?", filter.host.as_deref())
-        .and("p.status = ?", filter.status.as_deref());
+        .and("p.status = ?", filter.status.as_deref())
+        .and(
+            "EXISTS (SELECT 1 FROM port_security_groups s WHERE s.port_id = p.id AND s.group_id = ?)",
+            filter.group_id.as_deref(),
+        );
     let mut joined = |columns: &str,
                       table: &str|
      -> Result<FxHashMap<String, Vec<Row>>, StoreError> {
@@ -277,10 +299,15 @@ pub fn ports(store: &mut dyn Store, filter: &PortFilter) -> Result<Vec<PortView>
     };
     let ips = joined("x.ip, x.subnet_id", "fixed_ips")?;
     let pairs = joined("x.prefix, x.mac", "address_pairs")?;
+    let groups = joined(
+        "x.name, x.id",
+        "(SELECT m.port_id, m.group_id AS id, coalesce(g.name, '') AS name FROM port_security_groups m LEFT JOIN \
+         security_groups g ON g.id = m.group_id)",
+    )?;
     let sql = format!(
         "SELECT p.id, p.name, p.network_id, coalesce(n.name, ''), p.mac, p.admin_up, p.port_security, p.device_owner, \
-         p.host, p.status, p.binding_error, p.created_at, p.bound_at, p.seen_at, p.wired_at, p.active_at FROM ports p \
-         LEFT JOIN networks n ON n.id = p.network_id WHERE {} ORDER BY p.created_at, n.name, length(p.name), p.name, \
+         p.host, p.status, p.binding_error, p.created_at, p.bound_at, p.seen_at, p.wired_at, p.active_at, a.firewall FROM \
+         ports p LEFT JOIN networks n ON n.id = p.network_id LEFT JOIN agents a ON a.host = p.host WHERE {} ORDER BY p.created_at, n.name, length(p.name), p.name, \
          p.id",
         filter.sql
     );
@@ -307,6 +334,16 @@ pub fn ports(store: &mut dyn Store, filter: &PortFilter) -> Result<Vec<PortView>
             allowed_addresses: pairs.get(&id).into_iter().flatten().map(pair).collect(),
             admin_up: int(&row, 5) == Some(1),
             port_security: int(&row, 6) == Some(1),
+            groups: groups
+                .get(&id)
+                .into_iter()
+                .flatten()
+                .map(|row| GroupRef {
+                    name: text(row, 1),
+                    id: text(row, 2),
+                })
+                .collect(),
+            firewall: optional(&row, 16).filter(|name| !name.is_empty()),
             device_owner: text(&row, 7),
             host: optional(&row, 8).filter(|host| !host.is_empty()),
             status: text(&row, 9),
@@ -343,7 +380,7 @@ pub fn hosts(
     let filter = Filter::new().and("h.name = ?", name);
     let sql = format!(
         "SELECT h.name, h.created_at, a.instance, a.version, a.started_at, a.heartbeat_at, a.stopped_at, \
-         a.heartbeat_every, a.vifs, a.active, a.blocked FROM hosts h LEFT JOIN agents a ON a.host = h.name WHERE {} \
+         a.heartbeat_every, a.vifs, a.active, a.blocked, a.firewall FROM hosts h LEFT JOIN agents a ON a.host = h.name WHERE {} \
          ORDER BY h.name",
         filter.sql
     );
@@ -366,6 +403,7 @@ pub fn hosts(
                 alive: fresh && int(&row, 6).is_none(),
                 instance,
                 version: text(&row, 3),
+                firewall: text(&row, 11),
                 started_at: int(&row, 4),
                 heartbeat_at: int(&row, 5),
                 stopped_at: int(&row, 6),
@@ -405,6 +443,10 @@ pub fn counts(store: &mut dyn Store) -> Result<Counts, StoreError> {
         number("SELECT count(*) FROM ports")?,
         number("SELECT count(*) FROM hosts")?,
     );
+    let (groups, rules) = (
+        number("SELECT count(*) FROM security_groups")?,
+        number("SELECT count(*) FROM security_group_rules")?,
+    );
     let changes = number("SELECT count(*) FROM changes")?;
     let revision = number("SELECT max(revision) FROM changes")?;
     let rows = store.query("SELECT status, count(*) FROM ports GROUP BY status", &[])?;
@@ -416,6 +458,8 @@ pub fn counts(store: &mut dyn Store) -> Result<Counts, StoreError> {
         networks,
         subnets,
         ports,
+        groups,
+        rules,
         ports_by_status,
         hosts,
         changes,
