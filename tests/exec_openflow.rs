@@ -178,12 +178,14 @@ fn add(flow: Flow) -> FlowItem {
         key: flow.key,
         body: Some(body),
         learned: None,
+        zone: None,
     }
 }
 
 fn remove(key: FlowKey) -> FlowItem {
     FlowItem {
         learned: learned_through(&key),
+        zone: None,
         key,
         body: None,
     }

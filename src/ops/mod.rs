@@ -50,7 +50,7 @@ pub struct Batch {
     pub items: Items,
 }
 
-/// A flow and, for one that goes, whatever the switch learned through it.
+/// A flow and, for one that goes, whatever the switch learned through it and the connections it stood for.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FlowItem {
     /// Which flow.
@@ -59,6 +59,8 @@ pub struct FlowItem {
     pub body: Option<FlowBody>,
     /// Deleted with it (loosely, restricted to [`flow::cookie::LEARNED`]): a table and a match.
     pub learned: Option<(u8, ofproto::matching::Match)>,
+    /// Emptied with it: a conntrack zone of the datapath.
+    pub zone: Option<u16>,
 }
 
 /// The items of a batch, by kind.

@@ -89,11 +89,14 @@ impl Planner {
                 self.stats.flow_batches += 1;
                 self.stats.flows += items.len() as u64;
                 let is_tunnel = *bridge == tunnel_bridge;
+                let is_int = *bridge == int_bridge;
                 let items = items
                     .into_iter()
                     .map(|(key, body)| {
                         let gone = is_tunnel && body.is_none();
+                        let leaves = is_int && body.is_none();
                         FlowItem {
+                            zone: leaves.then(|| flows::zone_of(&key)).flatten(),
                             learned: gone.then(|| flows::learned_through(&key)).flatten(),
                             key,
                             body,

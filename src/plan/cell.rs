@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::model::{Endpoint, Mac, NetworkId, PortId, RemoteId, SegmentId};
+use super::firewall::openflow::{Peer, Profile};
+use crate::model::{Endpoint, GroupId, Mac, NetworkId, PortId, RemoteId, SegmentId};
 
 /// A segment of a network.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,6 +39,14 @@ pub enum Key {
     Remote(RemoteId),
     /// One address of such a set.
     Member(RemoteId, IpNet),
+    /// A security group.
+    Group(GroupId),
+    /// What ports with the same security groups share in flows.
+    FlowProfile(Profile),
+    /// An address in such sets.
+    Peer(Peer),
+    /// A hardware address of filtered ports on a segment.
+    Station(SegKey, Mac),
 }
 
 /// Which side of it. The executor that serves a facet is always the same one.
@@ -89,6 +98,18 @@ pub enum Facet {
     FilterMember,
     /// Port: its devices and the addresses that it may use.
     Filter,
+    /// Segment: its conntrack zone.
+    Zone,
+    /// Group: what people are told of it.
+    Group,
+    /// Profile: the flows of its rules.
+    FlowRules,
+    /// Remote set: the flows that accept what its conjunctions select.
+    FlowSet,
+    /// Peer: its part of the conjunctions of its sets.
+    FlowMember,
+    /// Station: what leads to the ports that use the address.
+    Station,
 }
 
 /// One cell.
@@ -139,6 +160,10 @@ impl fmt::Display for Key {
             Key::Profile(number) => write!(f, "profile {number}"),
             Key::Remote(id) => write!(f, "remote {}", id.uuid()),
             Key::Member(id, net) => write!(f, "member {} {net}", id.uuid()),
+            Key::Group(id) => write!(f, "group {id}"),
+            Key::FlowProfile(profile) => write!(f, "flow profile {profile}"),
+            Key::Peer(peer) => write!(f, "peer {peer}"),
+            Key::Station(s, mac) => write!(f, "station {} {} {mac}", s.network, s.segment),
         }
     }
 }
@@ -170,6 +195,12 @@ impl Facet {
             Facet::FilterRemote => "filter-remote",
             Facet::FilterMember => "filter-member",
             Facet::Filter => "filter",
+            Facet::Zone => "zone",
+            Facet::Group => "group",
+            Facet::FlowRules => "flow-rules",
+            Facet::FlowSet => "flow-set",
+            Facet::FlowMember => "flow-member",
+            Facet::Station => "station",
         }
     }
 }
@@ -179,7 +210,7 @@ impl Facet {
     pub fn is_told(self) -> bool {
         matches!(
             self,
-            Facet::Tag | Facet::PhysPatch | Facet::Tunnel | Facet::Patch
+            Facet::Tag | Facet::PhysPatch | Facet::Tunnel | Facet::Patch | Facet::Group
         )
     }
 }
@@ -233,6 +264,8 @@ pub enum Need {
     PacketFilter,
     /// This VIF or this host cannot be filtered.
     Unfilterable(Arc<str>),
+    /// A security group that ports name and that is not known, or not wholly.
+    Group(Arc<str>),
 }
 
 impl fmt::Display for Need {
@@ -264,7 +297,7 @@ impl fmt::Display for Need {
                 "port {other} carries the same iface-id and comes first: unplug one of them"
             ),
             Need::Network(id) => write!(f, "network {id} is not known"),
-            Need::Unusable(why) | Need::Segment(why) => write!(f, "{why}"),
+            Need::Unusable(why) | Need::Segment(why) | Need::Group(why) => write!(f, "{why}"),
             Need::LocalVlan => write!(f, "all local VLANs (1 to 4094) are in use on this host"),
             Need::AdminUp => write!(f, "administratively down"),
             Need::Mac(have, want) => write!(
@@ -298,7 +331,7 @@ impl Need {
     }
 
     /// Every short name.
-    pub const KINDS: [&'static str; 20] = [
+    pub const KINDS: [&'static str; 21] = [
         "snapshot",
         "bridge",
         "ofport",
@@ -319,6 +352,7 @@ impl Need {
         "conflict",
         "packet_filter",
         "unfilterable",
+        "group",
     ];
 
     /// A short name for metrics.
@@ -344,6 +378,7 @@ impl Need {
             Need::Conflict(_) => "conflict",
             Need::PacketFilter => "packet_filter",
             Need::Unfilterable(_) => "unfilterable",
+            Need::Group(_) => "group",
         }
     }
 }

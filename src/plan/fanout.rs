@@ -11,11 +11,17 @@ use super::values;
 use super::{Now, Planner};
 use crate::model::desired::Change;
 use crate::model::observed::Seen;
-use crate::model::{Endpoint, GroupId, NetworkId, NetworkType, PortFact, PortId};
+use crate::model::{Endpoint, NetworkId, NetworkType, PortFact, PortId};
 use crate::ops::row::RowKey;
 use rustc_hash::FxHashSet;
 
-const SEGMENT: [Facet; 4] = [Facet::SegInt, Facet::SegPhys, Facet::SegTun, Facet::Flood];
+const SEGMENT: [Facet; 5] = [
+    Facet::SegInt,
+    Facet::SegPhys,
+    Facet::SegTun,
+    Facet::Flood,
+    Facet::Zone,
+];
 const HOST: [Facet; 5] = [
     Facet::Bridges,
     Facet::Patch,
@@ -78,6 +84,7 @@ impl Planner {
         moved.dedup();
         for cell in moved {
             self.on_moved(&cell);
+            self.follow_firewall(&cell);
             match (&cell.key, cell.facet) {
                 // Refused after it stood: those who relied on it look again.
                 (Key::Port(id), Facet::Guard)
@@ -104,20 +111,13 @@ impl Planner {
                 for name in vifs {
                     self.mark_all(&Key::Vif(name), &VIF);
                 }
+                self.on_groups_complete();
             }
             Change::Network { id } => self.on_network(id),
             Change::Port { id, .. } => self.on_port(id),
             Change::Endpoint(endpoint) => self.on_endpoint(endpoint),
             Change::Group { id } => self.on_group(id),
-            Change::Remote { .. } => {}
-        }
-    }
-
-    /// What a group allows is rendered for the ports in it.
-    fn on_group(&mut self, id: GroupId) {
-        let ports: Vec<PortId> = self.desired.ports_in(id).collect();
-        for port in ports {
-            self.mark(CellId::new(Key::Port(port), Facet::Guard));
+            Change::Remote { id, added, removed } => self.on_members(id, &added, &removed),
         }
     }
 
@@ -171,6 +171,7 @@ impl Planner {
     fn on_port(&mut self, id: PortId) {
         if self.started {
             self.reattach(id);
+            self.file_port(id);
         }
         self.mark_all(&Key::Port(id), &PORT);
         let bridge = self.config.integration_bridge.clone();
@@ -197,10 +198,11 @@ impl Planner {
             if let Some(segment) = is {
                 self.acquire(id, segment);
             }
-            if let Some(segment) = was
-                && self.vlans.release(segment)
-            {
-                self.mark_all(&Key::Segment(segment), &SEGMENT);
+            if let Some(segment) = was {
+                self.port_left(id, segment);
+                if self.vlans.release(segment) {
+                    self.mark_all(&Key::Segment(segment), &SEGMENT);
+                }
             }
         }
         match new {
@@ -248,6 +250,7 @@ impl Planner {
         let drained: Vec<SegKey> = self
             .vlans
             .draining()
+            .filter(|segment| self.index.leaving(*segment).is_none())
             .filter(|segment| {
                 SEGMENT.iter().all(|facet| {
                     let cell = CellId::new(Key::Segment(*segment), *facet);
@@ -348,6 +351,7 @@ impl Planner {
         for port in self.int_ports() {
             all(Key::Vif(port.name.clone()), &VIF);
         }
+        cells.extend(self.firewall_cells());
         let known: FxHashSet<&CellId> = cells.iter().collect();
         let more: Vec<CellId> = self
             .cells
@@ -440,6 +444,14 @@ impl Planner {
     /// Which of several VIFs with one id stands for the port depends on which is wired.
     fn on_rewired(&mut self, old: &PortFact, new: &PortFact) {
         let bridge = self.config.integration_bridge.clone();
+        if self.filters_by_flows()
+            && old.tag != new.tag
+            && let Some(id) = new.iface_id
+        {
+            // What its flows wait for.
+            self.file_port(id);
+            self.mark(CellId::new(Key::Port(id), Facet::Guard));
+        }
         if let Some(id) = new.iface_id.filter(|_| old.is_wired() != new.is_wired())
             && self.observed.vifs(id, &bridge).nth(1).is_some()
         {

@@ -1,23 +1,45 @@
 //! How flows are written down: the match and action vocabulary of the planner, and nothing else of OpenFlow.
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use ofproto::action::{Action, ActionList};
-use ofproto::matching::{FieldId, Match};
+use ofproto::matching::{FieldId, FieldValue, Match};
 use ofproto::msg::FlowMod;
 
-use super::tables::tun;
-use crate::model::{Mac, Ofport};
+use super::tables::{int, tun};
+use crate::model::secgroup::protocol;
+use crate::model::{Family, Mac, Ofport};
 use crate::ops::flow::{FlowBody, FlowKey};
 
 const ETH_TYPE_ARP: u16 = 0x0806;
+const ETH_TYPE_RARP: u16 = 0x8035;
+const ETH_TYPE_IPV4: u16 = 0x0800;
 const ETH_TYPE_IPV6: u16 = 0x86dd;
-const IPPROTO_ICMPV6: u8 = 58;
+const IPPROTO_ICMPV6: u8 = protocol::ICMPV6;
 /// RFC 4861 §4.4.
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 /// The VLAN id of a tag control field.
 const VID_BITS: u16 = 0x0fff;
 /// The bit that marks group addresses.
 const GROUP_BIT: [u8; 6] = [1, 0, 0, 0, 0, 0];
+/// `NXM_NX_IP_FRAG`: not the first fragment (`OFPUTIL_FRAG_LATER`), and a fragment at all.
+const FRAG_LATER: u8 = 2;
+const FRAG_ANY: u8 = 1;
+
+/// Bits of `NXM_NX_CT_STATE`.
+pub mod ct_state {
+    /// The connection is new.
+    pub const NEW: u32 = 0x01;
+    /// It has been seen in both directions.
+    pub const EST: u32 = 0x02;
+    /// The packet belongs to another connection, as an ICMP error does.
+    pub const REL: u32 = 0x04;
+    /// The packet goes the other way than the connection's first one.
+    pub const RPL: u32 = 0x08;
+    /// The packet belongs to no connection and cannot start one.
+    pub const INV: u32 = 0x10;
+    /// The packet went through conntrack.
+    pub const TRK: u32 = 0x20;
+}
 
 /// A flow without its cookie.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,6 +59,24 @@ impl Flow {
                 priority,
                 matching: Match::new(),
             },
+            actions: ActionList::new(),
+        }
+    }
+
+    /// With this value in that field.
+    pub fn with(self, field: FieldId, value: impl FieldValue) -> Flow {
+        self.matching(|m| m.with(field, value))
+    }
+
+    /// With these bits of a field as in the value; no bits: any value.
+    pub fn masked<V: FieldValue>(self, field: FieldId, value: V, mask: V) -> Flow {
+        self.matching(|m| m.with_masked(field, value, mask))
+    }
+
+    /// What does nothing yet under this key.
+    pub fn of(key: FlowKey) -> Flow {
+        Flow {
+            key,
             actions: ActionList::new(),
         }
     }
@@ -77,6 +117,83 @@ impl Flow {
     /// From this station.
     pub fn source(self, mac: Mac) -> Flow {
         self.matching(|m| m.with(FieldId::ETH_SRC, mac.0))
+    }
+
+    /// To this station.
+    pub fn destination(self, mac: Mac) -> Flow {
+        self.matching(|m| m.with(FieldId::ETH_DST, mac.0))
+    }
+
+    /// IP of this family.
+    pub fn ip(self, family: Family) -> Flow {
+        let number = match family {
+            Family::V4 => ETH_TYPE_IPV4,
+            Family::V6 => ETH_TYPE_IPV6,
+        };
+        self.matching(|m| m.with(FieldId::ETH_TYPE, number))
+    }
+
+    /// From addresses of this prefix: the packet's source.
+    pub fn ip_source(self, net: IpNet) -> Flow {
+        self.prefix(net, FieldId::IP_SRC, FieldId::IPV6_SRC)
+    }
+
+    /// To addresses of this prefix: the packet's destination.
+    pub fn ip_destination(self, net: IpNet) -> Flow {
+        self.prefix(net, FieldId::IP_DST, FieldId::IPV6_DST)
+    }
+
+    /// Of a connection that was opened from this prefix.
+    pub fn opened_from(self, net: IpNet) -> Flow {
+        self.prefix(net, FieldId::CT_NW_SRC, FieldId::CT_IPV6_SRC)
+    }
+
+    /// Of a connection that was opened to this prefix.
+    pub fn opened_to(self, net: IpNet) -> Flow {
+        self.prefix(net, FieldId::CT_NW_DST, FieldId::CT_IPV6_DST)
+    }
+
+    fn prefix(self, net: IpNet, v4: FieldId, v6: FieldId) -> Flow {
+        match net {
+            IpNet::V4(net) => self.masked(v4, net.network(), net.netmask()),
+            IpNet::V6(net) => self.masked(v6, net.network(), net.netmask()),
+        }
+    }
+
+    /// UDP of this family between these ports.
+    pub fn udp(self, family: Family, source: u16, destination: u16) -> Flow {
+        self.ip(family)
+            .with(FieldId::NW_PROTO, protocol::UDP)
+            .with(FieldId::UDP_SRC, source)
+            .with(FieldId::UDP_DST, destination)
+    }
+
+    /// ICMPv6 of this type.
+    pub fn icmpv6(self, kind: u8) -> Flow {
+        self.ip(Family::V6)
+            .with(FieldId::NW_PROTO, IPPROTO_ICMPV6)
+            .with(FieldId::ICMPV6_TYPE, kind)
+    }
+
+    /// These bits of the conntrack state set, those not.
+    pub fn ct_state(self, set: u32, unset: u32) -> Flow {
+        self.masked(FieldId::CT_STATE, set, set | unset)
+    }
+
+    /// Not a fragment after the first.
+    pub fn not_later_fragment(self) -> Flow {
+        self.masked(FieldId::IP_FRAG, 0, FRAG_LATER)
+    }
+
+    /// A fragment after the first.
+    pub fn later_fragment(self) -> Flow {
+        let later = FRAG_LATER | FRAG_ANY;
+        self.masked(FieldId::IP_FRAG, later, later)
+    }
+
+    /// RARP (RFC 903), as hypervisors send when a VM has moved.
+    pub fn rarp(self) -> Flow {
+        self.matching(|m| m.with(FieldId::ETH_TYPE, ETH_TYPE_RARP))
     }
 
     /// ARP.
@@ -136,6 +253,15 @@ pub fn learned_through(key: &FlowKey) -> Option<(u8, Match)> {
     ))
 }
 
+/// The conntrack zone that is emptied with this flow of the integration bridge.
+pub fn zone_of(key: &FlowKey) -> Option<u16> {
+    if key.table != int::ACCEPTED_EGRESS {
+        return None;
+    }
+    let zone = key.matching.exact(FieldId::REG6)?;
+    u16::try_from(zone).ok()
+}
+
 /// A flow as `ovs-ofctl` writes it.
 pub fn text(key: &FlowKey, body: &FlowBody) -> String {
     ofproto::text::flow_line(&FlowMod {
@@ -150,7 +276,10 @@ pub fn text(key: &FlowKey, body: &FlowBody) -> String {
 
 /// Actions.
 pub mod act {
-    use ofproto::action::{Action, Learn, LearnDst, LearnSpec, LearnSrc, Subfield};
+    use ofproto::action::{
+        Action, ActionList, Ct, CtAlg, CtZone, Learn, LearnDst, LearnSpec, LearnSrc, Subfield,
+        ct_flags,
+    };
     use ofproto::matching::FieldId;
     use ofproto::ports::Port;
 
@@ -183,6 +312,60 @@ pub mod act {
             port: Port::IN_PORT,
             table,
             with_ct: false,
+        }
+    }
+
+    /// The conntrack zone: the local VLAN that the packet is on, in register 6.
+    fn zone() -> CtZone {
+        CtZone::Field(Subfield::new(FieldId::REG6, 0, 16))
+    }
+
+    /// Through conntrack, then on in that table.
+    pub fn track(table: u8) -> Action {
+        Action::Ct(Box::new(Ct {
+            flags: 0,
+            zone: zone(),
+            table: Some(table),
+            alg: CtAlg::NONE,
+            actions: ActionList::new(),
+        }))
+    }
+
+    /// Keeps the connection.
+    pub fn commit() -> Action {
+        Action::Ct(Box::new(Ct {
+            flags: ct_flags::COMMIT,
+            zone: zone(),
+            table: None,
+            alg: CtAlg::NONE,
+            actions: ActionList::new(),
+        }))
+    }
+
+    /// Forgets what conntrack said.
+    pub fn untrack() -> Action {
+        Action::CtClear
+    }
+
+    /// Puts a number into a register.
+    pub fn load(register: FieldId, value: u32) -> Action {
+        Action::load(register, u64::from(value))
+    }
+
+    /// Out of the port in register 5.
+    pub fn output_register() -> Action {
+        Action::OutputReg {
+            src: Subfield::new(FieldId::REG5, 0, 16),
+            max_len: 0xffff,
+        }
+    }
+
+    /// One dimension, counted from 0, of a conjunction of two.
+    pub fn conjunction(id: u32, clause: u8) -> Action {
+        Action::Conjunction {
+            clause,
+            n_clauses: 2,
+            id,
         }
     }
 

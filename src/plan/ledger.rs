@@ -98,6 +98,29 @@ const FIRST_RETRY_MS: u64 = 250;
 /// … up to here.
 const LAST_RETRY_MS: u64 = 30_000;
 
+/// What comes first in a batch and what has to wait for a later one: a value that others lead to, one that leads to
+/// others, and removals the other way round.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Stage {
+    Value,
+    Entry,
+    EntryGone,
+    ValueGone,
+}
+
+/// Removals share the last queue.
+const N_QUEUES: usize = 3;
+
+impl Stage {
+    fn queue(self) -> usize {
+        match self {
+            Stage::Value => 0,
+            Stage::Entry => 1,
+            Stage::EntryGone | Stage::ValueGone => 2,
+        }
+    }
+}
+
 /// Keys with what should stand under them; `None` removes.
 pub type Writes<K, V> = Vec<(K, Option<V>)>;
 
@@ -107,7 +130,10 @@ pub struct Ledger<K, V> {
     learns: Learns,
     entries: FxHashMap<K, Entry<V>>,
     counts: FxHashMap<CellId, Count>,
-    queue: VecDeque<K>,
+    /// Keys to write, by [`Stage`].
+    queues: [VecDeque<K>; N_QUEUES],
+    /// Keys whose values open the way to others: written when those stand, removed before them.
+    is_entry: fn(&K) -> bool,
     withheld: Vec<K>,
     retries: BTreeMap<(u64, u64), K>,
     next_retry: u64,
@@ -130,7 +156,8 @@ where
             learns,
             entries: FxHashMap::default(),
             counts: FxHashMap::default(),
-            queue: VecDeque::new(),
+            queues: Default::default(),
+            is_entry: |_| false,
             withheld: Vec::new(),
             retries: BTreeMap::new(),
             next_retry: 0,
@@ -141,6 +168,26 @@ where
             may_delete: false,
             moved: Vec::new(),
         }
+    }
+
+    /// The same, with keys that open the way to others: they are written after everything else there is to write, and
+    /// removed before everything else there is to remove.
+    pub fn with_entries(self, is_entry: fn(&K) -> bool) -> Self {
+        Ledger { is_entry, ..self }
+    }
+
+    fn stage(&self, key: &K, is_wanted: bool) -> Stage {
+        match (is_wanted, (self.is_entry)(key)) {
+            (true, false) => Stage::Value,
+            (true, true) => Stage::Entry,
+            (false, true) => Stage::EntryGone,
+            (false, false) => Stage::ValueGone,
+        }
+    }
+
+    fn enqueue(&mut self, key: K, is_wanted: bool) {
+        let queue = self.stage(&key, is_wanted).queue();
+        self.queues[queue].push_back(key);
     }
 
     /// `true` while the executor takes batches.
@@ -363,7 +410,8 @@ where
         self.retries.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// The next batch, if the executor is free and there is something to do: values to write first, then removals.
+    /// The next batch, if the executor is free and there is something to do: values to write first, then removals. An
+    /// entry waits for a later batch while other values wait for room.
     pub fn take(&mut self, batch: u64, now_ms: u64) -> Option<Vec<(K, Option<V>)>> {
         while let Some(due) = self.retries.first_entry().filter(|e| e.key().0 <= now_ms) {
             let key = due.remove();
@@ -375,16 +423,31 @@ where
                 if let Some(failure) = &mut entry.failure {
                     failure.waiting = false;
                 }
-                self.queue.push_back(key);
+                let is_wanted = entry.want.is_some();
+                self.enqueue(key, is_wanted);
             }
         }
         if !self.online || self.in_flight.is_some() {
             return None;
         }
         let mut items = Vec::new();
+        for at in 0..N_QUEUES {
+            self.fill(at, &mut items);
+        }
+        if items.is_empty() {
+            return None;
+        }
+        items.sort_by_key(|(key, value): &(K, Option<V>)| self.stage(key, value.is_some()));
+        self.in_flight = Some((batch, items.clone()));
+        Some(items)
+    }
+
+    /// Takes from one queue while the batch has room. What has changed its stage meanwhile goes to the end of the queue
+    /// that it belongs into.
+    fn fill(&mut self, at: usize, items: &mut Writes<K, V>) {
         while items.len() < self.limit {
-            let Some(key) = self.queue.pop_front() else {
-                break;
+            let Some(key) = self.queues[at].pop_front() else {
+                return;
             };
             let Some(entry) = self.entries.get_mut(&key) else {
                 continue;
@@ -393,25 +456,28 @@ where
                 // Twice in the queue: it was dropped and asked for again while it waited.
                 continue;
             }
-            entry.queued = false;
             if entry.is_settled()
                 || matches!(entry.have, Have::Unknown) && self.learns == Learns::FromFacts
             {
+                entry.queued = false;
                 continue;
             }
             if entry.want.is_none() && !self.may_delete {
+                entry.queued = false;
                 self.withheld.push(key);
                 continue;
             }
-            entry.in_flight = true;
-            items.push((key, entry.want.clone()));
+            let value = entry.want.clone();
+            if self.stage(&key, value.is_some()).queue() > at {
+                self.enqueue(key, value.is_some());
+                continue;
+            }
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.queued = false;
+                entry.in_flight = true;
+            }
+            items.push((key, value));
         }
-        if items.is_empty() {
-            return None;
-        }
-        items.sort_by_key(|(_, value)| value.is_none());
-        self.in_flight = Some((batch, items.clone()));
-        Some(items)
     }
 
     /// The batch came back. `false` if it is not the one under way (an answer from before a reconnect).
@@ -566,156 +632,11 @@ where
         }
         if entry.is_stale() || entry.want.is_some() || matches!(entry.have, Have::Is(Some(_))) {
             entry.queued = true;
-            self.queue.push_back(key.clone());
+            let is_wanted = entry.want.is_some();
+            self.enqueue(key.clone(), is_wanted);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::cell::{Facet, Key};
-    use super::*;
-
-    impl Value for u32 {
-        fn satisfied_by(&self, installed: &u32) -> bool {
-            self == installed
-        }
-    }
-
-    fn cell(name: &str) -> CellId {
-        CellId::new(Key::Vif(Arc::from(name)), Facet::Guard)
-    }
-
-    fn online() -> Ledger<&'static str, u32> {
-        let mut ledger = Ledger::new(Learns::FromAcks, 8);
-        ledger.go_online_with([]);
-        ledger.allow_deletes();
-        ledger
-    }
-
-    fn done() -> Outcome {
-        Outcome::Done {
-            refused: vec![],
-            next_cfg: None,
-        }
-    }
-
-    #[test]
-    fn writes_once_and_settles() {
-        let mut ledger = online();
-        ledger.set(&"k", &cell("a"), 1).unwrap();
-        assert_eq!(ledger.state(&cell("a")), CellState::Pending);
-        assert_eq!(ledger.take(1, 0), Some(vec![("k", Some(1))]));
-        assert_eq!(ledger.take(2, 0), None, "one batch in flight");
-        assert!(ledger.finish(1, &done(), 0));
-        assert_eq!(ledger.state(&cell("a")), CellState::Settled);
-        ledger.set(&"k", &cell("a"), 1).unwrap();
-        assert_eq!(ledger.take(3, 0), None, "nothing changed, nothing written");
-    }
-
-    #[test]
-    fn a_change_in_flight_goes_into_the_next_batch() {
-        let mut ledger = online();
-        ledger.set(&"k", &cell("a"), 1).unwrap();
-        ledger.take(1, 0).unwrap();
-        ledger.set(&"k", &cell("a"), 2).unwrap();
-        ledger.finish(1, &done(), 0);
-        assert_eq!(ledger.state(&cell("a")), CellState::Pending);
-        assert_eq!(ledger.take(2, 0), Some(vec![("k", Some(2))]));
-    }
-
-    #[test]
-    fn a_key_that_moves_to_another_cell_is_never_deleted() {
-        let mut ledger = online();
-        ledger.set(&"k", &cell("a"), 1).unwrap();
-        ledger.take(1, 0).unwrap();
-        ledger.finish(1, &done(), 0);
-        assert_eq!(ledger.set(&"k", &cell("b"), 2), Err(cell("a")));
-        ledger.unset(&"k", &cell("a"));
-        ledger.set(&"k", &cell("b"), 2).unwrap();
-        assert_eq!(ledger.take(2, 0), Some(vec![("k", Some(2))]));
-        assert_eq!(ledger.state(&cell("a")), CellState::Settled);
-    }
-
-    #[test]
-    fn removals_wait_for_permission_and_come_last() {
-        let mut ledger: Ledger<&str, u32> = Ledger::new(Learns::FromAcks, 8);
-        ledger.go_online_with([("old", 7), ("kept", 1)]);
-        ledger.set(&"kept", &cell("a"), 1).unwrap();
-        assert_eq!(ledger.take(1, 0), None);
-        ledger.allow_deletes();
-        ledger.set(&"new", &cell("a"), 3).unwrap();
-        assert_eq!(
-            ledger.take(1, 0),
-            Some(vec![("new", Some(3)), ("old", None)])
-        );
-        ledger.finish(1, &done(), 0);
-        assert_eq!(ledger.installed().count(), 2);
-    }
-
-    #[test]
-    fn a_refused_item_waits_and_others_go_on() {
-        let mut ledger = online();
-        ledger.set(&"bad", &cell("a"), 1).unwrap();
-        ledger.set(&"good", &cell("b"), 1).unwrap();
-        ledger.take(1, 0).unwrap();
-        ledger.finish(
-            1,
-            &Outcome::Done {
-                refused: vec![(0, Arc::from("no"))],
-                next_cfg: None,
-            },
-            0,
-        );
-        assert_eq!(ledger.state(&cell("a")), CellState::Failed(Arc::from("no")));
-        assert_eq!(ledger.state(&cell("b")), CellState::Settled);
-        assert_eq!(ledger.take(2, 0), None);
-        let at = ledger.next_retry().unwrap();
-        assert_eq!(ledger.take(3, at), Some(vec![("bad", Some(1))]));
-        ledger.finish(3, &done(), at);
-        assert_eq!(ledger.state(&cell("a")), CellState::Settled);
-    }
-
-    #[test]
-    fn an_anonymous_rejection_is_halved_until_it_shows() {
-        let mut ledger = online();
-        for key in ["a", "b", "c", "bad", "e", "f", "g", "h"] {
-            ledger.set(&key, &cell(key), 1).unwrap();
-        }
-        let mut batch = 0;
-        while let Some(items) = ledger.take(batch, 0) {
-            let outcome = if items.iter().any(|(k, _)| *k == "bad") {
-                Outcome::Rejected {
-                    at: None,
-                    reason: Arc::from("constraint violation"),
-                }
-            } else {
-                done()
-            };
-            ledger.finish(batch, &outcome, 0);
-            batch += 1;
-            assert!(batch < 30);
-        }
-        assert_eq!(
-            ledger.state(&cell("bad")),
-            CellState::Failed(Arc::from("constraint violation"))
-        );
-        assert_eq!(ledger.installed().count(), 7);
-    }
-
-    #[test]
-    fn a_reconnect_writes_only_what_is_missing_or_different() {
-        let mut ledger = online();
-        for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {
-            ledger.set(&key, &cell("x"), value).unwrap();
-        }
-        ledger.take(1, 0).unwrap();
-        ledger.go_offline();
-        assert_eq!(ledger.state(&cell("x")), CellState::Pending);
-        assert!(!ledger.finish(1, &done(), 0), "an answer from before");
-        ledger.go_online_with([("a", 1), ("b", 9)]);
-        let mut items = ledger.take(2, 0).unwrap();
-        items.sort();
-        assert_eq!(items, vec![("b", Some(2)), ("c", Some(3))]);
-    }
-}
+mod tests;

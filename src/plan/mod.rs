@@ -11,6 +11,7 @@ pub mod cell;
 pub mod config;
 pub mod explain;
 mod fanout;
+pub mod firewall;
 pub mod flows;
 pub mod inspect;
 pub mod ledger;
@@ -38,6 +39,7 @@ use cell::{CellId, CellState, Facet, Need};
 use config::PlanConfig;
 use ledger::{Learns, Ledger};
 use render::{Attachment, Item, Rendered, Standing, Times, View};
+use tables::int;
 use vlans::LocalVlans;
 
 /// Most flows in one batch: one barrier each.
@@ -128,11 +130,12 @@ fn rank(facet: Facet) -> usize {
         | Facet::TunBase
         | Facet::PhysPatch => 0,
         Facet::PhysBase | Facet::Tunnel | Facet::TunnelIn => 0,
+        Facet::FlowRules | Facet::FlowSet | Facet::FlowMember | Facet::Station | Facet::Zone => 1,
         Facet::SegInt | Facet::SegPhys | Facet::SegTun | Facet::Flood | Facet::Pass => 1,
         Facet::FilterBase | Facet::FilterRemote | Facet::FilterRules => 0,
         Facet::Guard | Facet::Link | Facet::FilterMember | Facet::Filter => 1,
         Facet::Tag => 2,
-        Facet::Report => 3,
+        Facet::Report | Facet::Group => 3,
     }
 }
 
@@ -147,6 +150,7 @@ pub struct Planner {
     times: FxHashMap<PortId, Times>,
     waiting_vlan: FxHashSet<PortId>,
     tunnel_names: FxHashMap<Arc<str>, Endpoint>,
+    index: firewall::openflow::Index,
     cells: FxHashMap<CellId, Cell>,
     waiters: FxHashMap<CellId, FxHashSet<CellId>>,
     dirty: [VecDeque<CellId>; RANKS],
@@ -172,10 +176,18 @@ pub struct Planner {
 impl Planner {
     /// A planner that knows nothing yet.
     pub fn new(config: PlanConfig) -> Planner {
+        let ledger = |bridge: &Arc<str>| {
+            let ledger = Ledger::new(Learns::FromAcks, FLOW_BATCH);
+            match *bridge == config.integration_bridge {
+                // Nothing meets half a pipeline, not after a restart of the switch either.
+                true => ledger.with_entries(|key: &FlowKey| key.table == int::LOCAL_SWITCHING),
+                false => ledger,
+            }
+        };
         let flows = config
             .bridges()
             .into_iter()
-            .map(|bridge| (bridge, Ledger::new(Learns::FromAcks, FLOW_BATCH)))
+            .map(|bridge| (bridge.clone(), ledger(&bridge)))
             .collect();
         Planner {
             config,
@@ -186,6 +198,7 @@ impl Planner {
             times: FxHashMap::default(),
             waiting_vlan: FxHashSet::default(),
             tunnel_names: FxHashMap::default(),
+            index: firewall::openflow::Index::default(),
             cells: FxHashMap::default(),
             waiters: FxHashMap::default(),
             dirty: Default::default(),
@@ -457,6 +470,7 @@ impl Planner {
             observed: &self.observed,
             vlans: &self.vlans,
             attachments: &self.attachments,
+            index: &self.index,
             times: &self.times,
             standing,
             applying: &self.applying,
@@ -492,7 +506,13 @@ impl Planner {
         if let Some(need) = self.cells.get(cell).and_then(|c| c.need.clone()) {
             return Standing::Waits(need);
         }
-        Standing::Is(self.ledger_state(cell))
+        match (&cell.key, self.ledger_state(cell)) {
+            // A set stands when the flows of its members do.
+            (cell::Key::Remote(set), CellState::Settled) if self.index.is_open(*set) => {
+                Standing::Is(CellState::Pending)
+            }
+            (_, state) => Standing::Is(state),
+        }
     }
 
     /// Where a cell stands with its executor.
@@ -508,9 +528,17 @@ impl Planner {
             | Facet::FilterMember
             | Facet::Filter => self.nft.state(cell),
             Facet::Report => self.reports.state(cell),
-            Facet::IntBase | Facet::IntPatch | Facet::SegInt | Facet::Guard | Facet::Pass => {
-                self.flow_state(&self.config.integration_bridge, cell)
-            }
+            Facet::IntBase
+            | Facet::IntPatch
+            | Facet::SegInt
+            | Facet::Guard
+            | Facet::Pass
+            | Facet::Zone
+            | Facet::FlowRules
+            | Facet::FlowSet
+            | Facet::FlowMember
+            | Facet::Station => self.flow_state(&self.config.integration_bridge, cell),
+            Facet::Group => CellState::Settled,
             Facet::TunBase | Facet::TunnelIn | Facet::SegTun | Facet::Flood => {
                 self.flow_state(&self.config.tunnel_bridge, cell)
             }
@@ -569,6 +597,7 @@ impl Planner {
             self.cells.insert(id.clone(), cell);
         }
         self.on_moved(id);
+        self.follow_firewall(id);
     }
 
     fn note(&mut self, id: &CellId, need: Option<&Need>) {

@@ -347,6 +347,10 @@ fn ordered(items: &[FlowItem]) -> (ofproto::conn::Batch, Vec<usize>) {
     {
         messages.push_with(|out| wire::delete(&item.key, out));
         item_of.push(at);
+        if let Some(zone) = item.zone {
+            messages.push_with(|out| wire::flush_zone(zone, out));
+            item_of.push(at);
+        }
         if let Some((table, matching)) = &item.learned {
             messages.push_with(|out| wire::delete_learned(*table, matching, out));
             item_of.push(at);
@@ -384,6 +388,7 @@ mod tests {
                 actions: ActionList::new(),
             }),
             learned: learned.then(|| (20, Match::new())),
+            zone: None,
         }
     }
 

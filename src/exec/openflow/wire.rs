@@ -57,6 +57,11 @@ pub(super) fn delete_learned(
     Message::FlowMod(flow).encode(0, out)
 }
 
+/// Forgets every connection of a conntrack zone.
+pub(super) fn flush_zone(zone: u16, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    Message::CtFlushZone(zone).encode(0, out)
+}
+
 /// Asks for every flow that carries our mark.
 pub(super) fn dump() -> Result<Frame, String> {
     ask(StatsRequest::Flow(FlowStatsRequest {

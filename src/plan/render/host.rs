@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Item, Rendered, View};
+use crate::model::FirewallDriver;
 use crate::ops::row::{BridgeRow, PortRow, Row, RowKey};
+use crate::plan::firewall::openflow;
 use crate::plan::flows::{Flow, act};
 use crate::plan::tables::{int, tun};
 
@@ -64,13 +66,21 @@ pub fn patch(view: &View<'_>) -> Rendered {
 /// A port that no flow names is dropped; a port that one does ends in table 60, in the switch's own learning.
 pub fn int_base(view: &View<'_>) -> Rendered {
     let bridge = &view.config.integration_bridge;
-    let flows = [
+    let mut flows = vec![
         Flow::new(int::LOCAL_SWITCHING, 0).drop(),
         Flow::new(int::ARP_SPOOF, 0).drop(),
         Flow::new(int::MAC_SPOOF, 0).drop(),
         Flow::new(int::TRANSIENT, 1).actions([act::normal()]),
     ];
-    Rendered::ready(flows.map(|flow| Item::flow(bridge, flow)).into())
+    if view.config.firewall == FirewallDriver::OpenFlow {
+        flows.extend(openflow::base_flows());
+    }
+    Rendered::ready(
+        flows
+            .into_iter()
+            .map(|flow| Item::flow(bridge, flow))
+            .collect(),
+    )
 }
 
 /// What comes from the tunnel bridge carries its local VLAN already.

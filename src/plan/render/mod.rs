@@ -12,11 +12,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cell::{CellId, CellState, Facet, Key, Need, SegKey};
 use super::config::PlanConfig;
+use super::firewall::openflow;
 use super::flows::Flow;
 use super::ledger::Ledger;
 use super::vlans::LocalVlans;
 use crate::model::observed::OfportState;
-use crate::model::{Desired, Observed, Ofport, PortId};
+use crate::model::{Desired, FirewallDriver, Observed, Ofport, PortId};
 use crate::ops::link::LinkState;
 use crate::ops::nft::{NftBody, NftKey};
 use crate::ops::report::PortReport;
@@ -130,6 +131,8 @@ pub struct View<'a> {
     pub vlans: &'a LocalVlans,
     /// Ports wired here.
     pub attachments: &'a FxHashMap<PortId, Attachment>,
+    /// Who shares what in the firewall.
+    pub index: &'a openflow::Index,
     /// When ports were seen and wired.
     pub times: &'a FxHashMap<PortId, Times>,
     /// Where other cells stand.
@@ -152,7 +155,7 @@ impl View<'_> {
     }
 
     /// The OpenFlow number of a port on a bridge, or what it lacks.
-    fn ofport(&self, bridge: &str, name: &str) -> Result<Ofport, Need> {
+    pub(super) fn ofport(&self, bridge: &str, name: &str) -> Result<Ofport, Need> {
         let Some(port) = self.observed.port(name).filter(|p| &*p.bridge == bridge) else {
             return Err(Need::Ofport(Arc::from(name)));
         };
@@ -164,7 +167,7 @@ impl View<'_> {
     }
 
     /// `Ok` if the cell stands, `Err` with what to wait for otherwise.
-    fn stands(&self, key: Key, facet: Facet) -> Result<(), Need> {
+    pub(super) fn stands(&self, key: Key, facet: Facet) -> Result<(), Need> {
         let cell = CellId::new(key, facet);
         match (self.standing)(&cell) {
             Standing::Is(CellState::Settled) => Ok(()),
@@ -191,7 +194,16 @@ pub fn render(cell: &CellId, view: &View<'_>) -> Rendered {
         (Key::Segment(key), Facet::SegPhys) => segment::phys(view, *key),
         (Key::Segment(key), Facet::SegTun) => segment::tun(view, *key),
         (Key::Segment(key), Facet::Flood) => segment::flood(view, *key),
-        (Key::Port(id), Facet::Guard) => port::guard(view, *id),
+        (Key::Port(id), Facet::Guard) => match view.config.firewall {
+            FirewallDriver::OpenFlow => openflow::guard(view, *id),
+            FirewallDriver::Noop | FirewallDriver::Nft => port::guard(view, *id),
+        },
+        (Key::Segment(key), Facet::Zone) => openflow::zone(view, *key),
+        (Key::Group(id), Facet::Group) => openflow::group(view, *id),
+        (Key::FlowProfile(profile), Facet::FlowRules) => openflow::rules(view, profile),
+        (Key::Remote(set), Facet::FlowSet) => openflow::set(view, *set),
+        (Key::Peer(peer), Facet::FlowMember) => openflow::member(view, peer),
+        (Key::Station(segment, mac), Facet::Station) => openflow::station(view, *segment, *mac),
         (Key::Port(id), Facet::Link) => port::link(view, *id),
         (Key::Port(id), Facet::Report) => port::report(view, *id),
         (Key::Vif(name), Facet::Tag) => port::tag(view, name),

@@ -10,12 +10,14 @@ use ipnet::IpNet;
 use super::{Attachment, Item, Need, Rendered, View};
 use crate::model::observed::OfportState;
 use crate::model::{
-    LocalVlan, Mac, Network, NetworkType, Port, PortFact, PortId, PortStatus, Segment, VlanHint,
+    FirewallDriver, LocalVlan, Mac, Network, NetworkType, Port, PortFact, PortId, PortStatus,
+    Segment, VlanHint,
 };
 use crate::ops::link::LinkState;
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey, VifRow};
-use crate::plan::cell::{Facet, Key, SegKey};
+use crate::plan::cell::{CellId, Facet, Key, SegKey};
+use crate::plan::firewall::openflow;
 use crate::plan::flows::{Flow, act};
 use crate::plan::tables::int;
 
@@ -236,6 +238,14 @@ pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
     let Some(vlan) = view.vlans.of(attachment.segment) else {
         return dead(name, Need::LocalVlan);
     };
+    let elsewhere = fact
+        .tag
+        .is_some_and(|tag| tag != LocalVlan::DEAD && tag != vlan.number());
+    if elsewhere && view.config.firewall == FirewallDriver::OpenFlow {
+        // Its flows change while it can neither send nor receive.
+        let guard = CellId::new(Key::Port(id), Facet::Guard);
+        return dead(name, Need::Cell(Box::new(guard)));
+    }
     match path(view, id, attachment.segment) {
         None => {}
         Some(
@@ -268,8 +278,13 @@ fn path(view: &View<'_>, id: PortId, segment: SegKey) -> Option<Need> {
         (Key::Host, Facet::IntBase),
         (Key::Port(id), Facet::Guard),
     ];
+    let stations = view
+        .index
+        .stations_of(id)
+        .map(|(segment, mac)| (Key::Station(segment, mac), Facet::Station));
     cells
         .into_iter()
+        .chain(stations)
         .find_map(|(key, facet)| view.stands(key, facet).err())
 }
 
@@ -339,7 +354,14 @@ pub fn pass(view: &View<'_>, name: &Arc<str>) -> Rendered {
             let flow = Flow::new(int::LOCAL_SWITCHING, 1)
                 .in_port(port)
                 .actions([act::resubmit(int::TRANSIENT)]);
-            Rendered::ready(vec![Item::flow(bridge, flow)])
+            let mut items = vec![Item::flow(bridge, flow)];
+            let place = fact.tag.filter(|_| !fact.trunk).and_then(LocalVlan::new);
+            if let Some(vlan) = place
+                && view.config.firewall == FirewallDriver::OpenFlow
+            {
+                items.push(Item::flow(bridge, openflow::pass(port, vlan)));
+            }
+            Rendered::ready(items)
         }
     }
 }

@@ -1,0 +1,68 @@
+//! The OVS-native firewall: connection tracking and conjunctions in the integration bridge.
+//!
+//! Tables and registers are those of Neutron's agent ([`int`](crate::plan::tables::int)): register 5 holds the port,
+//! register 6 the local VLAN, which is the conntrack zone, register 7 the conjunction that accepted a packet.
+//!
+//! ```text
+//!         from a VIF                                       from the wire
+//!     0 ─────> 60 ──> 71 addresses ──> 72 rules ──> 73 ┬─────> 94 NORMAL
+//!              │          (24 ND)                     │
+//!              └──> by destination ───────────────────┴─> 81 ──> 82 rules ──> 92 out of the VIF
+//!                                        dropped: 93
+//! ```
+//!
+//! What differs from Neutron's agent, and why:
+//!
+//! * *Rules once per profile.* Ports with the same groups share the flows of their rules; registers 0 and 1 say which
+//!   [profile](ids::Profile) a packet is judged by. A rule costs its flows once per set of groups, not once per port,
+//!   and a port changes its groups by the few flows that load the number, each of them at once.
+//! * *What needs no port is there once*, and sends through register 5.
+//! * *Replies are judged too*, by the tuple of the connection's first direction ([`rules`]). So nothing has to be
+//!   marked or looked up to cut a connection, and one whose permission comes back goes on.
+//! * *A member is one flow* per direction for packets and one for replies, in all its sets and networks ([`sets`]).
+//! * *Stateless groups* are judged without conntrack; a connection that a stateful port opens to such a port is kept
+//!   all the same, for the sake of the former.
+//! * *Replies to a port of this host* pass its ingress rules instead of NORMAL.
+//! * *Neighbour discovery* is held to the port's addresses in the target as well as in the source (table 24), ARP in
+//!   the sender's hardware address as well as in the frame's.
+//! * *An address of several ports* (a virtual router's) leads to all of them.
+//!
+//! Table 0 is written after everything else and emptied before it ([`Ledger::with_entries`]), so after a restart of
+//! the switch no packet meets half a firewall. The flows of a port that leaves stay until its VIF is on the dead VLAN.
+//!
+//! Numbers are hashes ([`ids`]): a restart finds its flows as they should be.
+//!
+//! [`Ledger::with_entries`]: crate::plan::ledger::Ledger::with_entries
+
+mod base;
+mod fanout;
+mod ids;
+mod index;
+mod port;
+mod rules;
+mod service;
+mod sets;
+mod station;
+
+pub use base::{flows as base_flows, group, pass, zone};
+pub use ids::{ConjIds, Peer, Profile, Uses};
+pub use index::Index;
+pub use port::guard;
+pub use rules::render as rules;
+pub use sets::{member, render as set};
+pub use station::render as station;
+
+use ofproto::matching::FieldId;
+
+/// Upper half of the number of the profile that a packet is judged by.
+const PROFILE_HIGH: FieldId = FieldId::REG0;
+/// Lower half.
+const PROFILE_LOW: FieldId = FieldId::REG1;
+
+fn halves(profile: &Profile) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = profile.number().to_be_bytes();
+    (
+        u32::from_be_bytes([a, b, c, d]),
+        u32::from_be_bytes([e, f, g, h]),
+    )
+}

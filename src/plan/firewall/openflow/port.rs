@@ -1,0 +1,252 @@
+//! A port's own flows: where its packets enter, the addresses it may send from, and whose rules judge what it gets.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ofproto::matching::FieldId;
+use rustc_hash::FxHashMap;
+
+use super::base::{DHCP, unfiltered};
+use super::ids::Profile;
+use super::{PROFILE_HIGH, PROFILE_LOW, halves};
+use crate::model::{Family, LocalVlan, Mac, Ofport, Port, PortId, Remote};
+use crate::plan::cell::{Facet, Key, Need};
+use crate::plan::flows::{Flow, act, ct_state};
+use crate::plan::render::{Item, Rendered, View};
+use crate::plan::tables::int;
+
+/// What a port sends for neighbour discovery and as a listener, from its own addresses: MLD query, report and done,
+/// RS, NS, MLDv2 report (RFC 2710, RFC 3810, RFC 4861).
+const ICMPV6_OUT: [u8; 6] = [130, 131, 132, 133, 135, 143];
+/// What it sends without an address, to link-local groups: MLD reports; and NS for an address it is about to take.
+const ICMPV6_OUT_UNSPECIFIED: [u8; 2] = [131, 143];
+const NEIGHBOUR_SOLICITATION: u8 = 135;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+
+/// The flows without which the port must not get its tag. They change when what they lead to stands, and go when its
+/// VIF is on the dead VLAN.
+pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
+    let bridge = &view.config.integration_bridge;
+    let vif = view.observed.vif(id, bridge);
+    let tag_cell = |name: &std::sync::Arc<str>| {
+        Need::Cell(Box::new(crate::plan::cell::CellId::new(
+            Key::Vif(name.clone()),
+            Facet::Tag,
+        )))
+    };
+    let attachment = view.attachments.get(&id);
+    let (Some(attachment), Some(port)) = (attachment, view.desired.port(id)) else {
+        return match vif {
+            Some(vif) if vif.tag != Some(LocalVlan::DEAD) => Rendered::held(tag_cell(&vif.name)),
+            _ => Rendered::absent(),
+        };
+    };
+    if !view.desired.is_complete() {
+        return Rendered::held(Need::Snapshot);
+    }
+    let Some(vlan) = view.vlans.of(attachment.segment) else {
+        return Rendered::blocked(Need::LocalVlan);
+    };
+    let ofport = match view.ofport(bridge, &attachment.vif) {
+        Ok(ofport) => ofport,
+        Err(need) => return Rendered::blocked(need),
+    };
+    let tag = vif.and_then(|vif| vif.tag);
+    if tag.is_some_and(|tag| tag != LocalVlan::DEAD && tag != vlan.number()) {
+        return Rendered::held(tag_cell(&attachment.vif));
+    }
+    let flows = match view.index.profile(id) {
+        None => entry(ofport)
+            .into_iter()
+            .chain([unfiltered(ofport, vlan)])
+            .collect(),
+        Some(profile) => {
+            match missing(view, profile) {
+                None => {}
+                Some(need @ (Need::Failed(..) | Need::Conflict(_))) => {
+                    return Rendered::blocked(need);
+                }
+                Some(need) => return Rendered::held(need),
+            }
+            filtered(port, ofport, vlan, profile)
+        }
+    };
+    Rendered::ready(
+        flows
+            .into_iter()
+            .map(|flow| Item::Flow(bridge.clone(), Box::new(flow)))
+            .collect(),
+    )
+}
+
+/// What of the profile does not stand yet. A set's flow that is refused allows less, and holds nothing up.
+fn missing(view: &View<'_>, profile: &Profile) -> Option<Need> {
+    if let Err(need) = view.stands(Key::FlowProfile(profile.clone()), Facet::FlowRules) {
+        return Some(need);
+    }
+    let rules = profile.known(view.desired).flat_map(|group| &group.rules);
+    let sets = rules.filter_map(|rule| match rule.remote {
+        Remote::Set(set) => Some(set),
+        Remote::Any | Remote::Prefix(_) => None,
+    });
+    sets.filter_map(|set| view.stands(Key::Remote(set), Facet::FlowSet).err())
+        .find(|need| !matches!(need, Need::Failed(..)))
+}
+
+/// Untagged packets enter. So do those with a priority and no VLAN (IEEE 802.1Q §6.9).
+fn entry(port: Ofport) -> [Flow; 2] {
+    let flow = || Flow::new(int::LOCAL_SWITCHING, 9).in_port(port);
+    [
+        flow().untagged().actions([act::resubmit(int::TRANSIENT)]),
+        flow()
+            .vlan(0)
+            .actions([act::strip_vlan(), act::resubmit(int::TRANSIENT)]),
+    ]
+}
+
+fn filtered(port: &Port, ofport: Ofport, vlan: LocalVlan, profile: &Profile) -> Vec<Flow> {
+    let mut flows: FxHashMap<_, Flow> = FxHashMap::default();
+    let mut add = |flow: Flow| {
+        flows.insert(flow.key.clone(), flow);
+    };
+    entry(ofport).into_iter().for_each(&mut add);
+    let (high, low) = halves(profile);
+    let judge = [act::load(PROFILE_HIGH, high), act::load(PROFILE_LOW, low)];
+    let number = u32::from(ofport.number());
+    add(Flow::new(int::TRANSIENT, 100).in_port(ofport).actions(
+        [
+            act::load(FieldId::REG5, number),
+            act::load(FieldId::REG6, u32::from(vlan.number())),
+        ]
+        .into_iter()
+        .chain(judge.clone())
+        .chain([act::resubmit(int::BASE_EGRESS)]),
+    ));
+    for source in sources(port) {
+        egress(ofport, source, profile.stateful, &mut add);
+    }
+    let to_rules = |flow: Flow, last| flow.actions(judge.iter().cloned().chain([last]));
+    for family in Family::ALL {
+        let flow = Flow::new(int::BASE_INGRESS, 90)
+            .with(FieldId::REG5, number)
+            .ip(family);
+        add(match profile.stateful {
+            true => to_rules(
+                flow.ct_state(0, ct_state::TRK),
+                act::track(int::RULES_INGRESS),
+            ),
+            false => to_rules(flow, act::resubmit(int::RULES_INGRESS)),
+        });
+    }
+    if profile.stateful {
+        let tracked = Flow::new(int::BASE_INGRESS, 80)
+            .with(FieldId::REG5, number)
+            .ct_state(ct_state::TRK, 0);
+        add(to_rules(tracked, act::resubmit(int::RULES_INGRESS)));
+    }
+    flows.into_values().collect()
+}
+
+/// Who may send: a hardware address with a prefix.
+type Source = (Mac, IpNet);
+
+/// The pairs that a port may send from, each once and in order. A port without any address is held to its hardware
+/// address alone.
+pub(super) fn sources(port: &Port) -> Vec<Source> {
+    let any = |v4| match v4 {
+        true => IpNet::V4(Ipv4Net::default()),
+        false => IpNet::V6(Ipv6Net::default()),
+    };
+    let mut sources: Vec<Source> = port
+        .fixed_ips
+        .iter()
+        .map(|fixed| (port.mac, IpNet::from(fixed.ip)))
+        .collect();
+    if sources.is_empty() {
+        sources.extend([(port.mac, any(true)), (port.mac, any(false))]);
+    }
+    for pair in &port.allowed_pairs {
+        sources.push((pair.mac.unwrap_or(port.mac), pair.prefix.trunc()));
+    }
+    let link_local = |mac: &Mac| (*mac, IpNet::from(IpAddr::V6(mac.link_local())));
+    let own: Vec<Source> = macs(port).iter().map(link_local).collect();
+    sources.extend(own);
+    sources.sort_unstable();
+    sources.dedup();
+    sources
+}
+
+/// The hardware addresses of a port, each once and in order.
+pub(super) fn macs(port: &Port) -> Vec<Mac> {
+    let mut macs = vec![port.mac];
+    macs.extend(port.allowed_pairs.iter().filter_map(|pair| pair.mac));
+    macs.sort_unstable();
+    macs.dedup();
+    macs
+}
+
+fn egress(port: Ofport, (mac, net): Source, stateful: bool, add: &mut impl FnMut(Flow)) {
+    let family = Family::of_net(net);
+    let from = |priority| {
+        Flow::new(int::BASE_EGRESS, priority)
+            .in_port(port)
+            .source(mac)
+    };
+    let on = || [act::resubmit(int::ACCEPT_OR_INGRESS)];
+    let to_rules = match stateful {
+        true => act::track(int::RULES_EGRESS),
+        false => act::resubmit(int::RULES_EGRESS),
+    };
+    add(from(65).ip(family).ip_source(net).actions([to_rules]));
+    let (_, server, client) = DHCP[usize::from(family == Family::V6)];
+    let dhcp = || from(80).udp(family, client, server);
+    add(dhcp().ip_source(net).actions(on()));
+    match net {
+        IpNet::V4(net) => {
+            add(from(95)
+                .arp()
+                .with(FieldId::ARP_SHA, mac.0)
+                .arp_sender(net)
+                .actions([act::resubmit(int::NORMAL)]));
+            add(from(95).rarp().actions([act::resubmit(int::NORMAL)]));
+            let unspecified = IpNet::from(IpAddr::from([0, 0, 0, 0]));
+            add(dhcp().ip_source(unspecified).actions(on()));
+        }
+        IpNet::V6(target) => {
+            for kind in ICMPV6_OUT {
+                add(from(95)
+                    .icmpv6(kind)
+                    .ip_source(IpNet::V6(target))
+                    .actions(on()));
+            }
+            add(from(95)
+                .icmpv6(NEIGHBOUR_ADVERTISEMENT)
+                .ip_source(IpNet::V6(target))
+                .actions([act::resubmit(int::ARP_SPOOF)]));
+            unspecified(from(95), add);
+            for kind in [NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT] {
+                add(Flow::new(int::ARP_SPOOF, 2)
+                    .in_port(port)
+                    .icmpv6(kind)
+                    .nd_target(target)
+                    .actions(on()));
+            }
+        }
+    }
+}
+
+/// Without an address (RFC 4862 §5.4.2, RFC 3590): to link-local groups.
+fn unspecified(from: Flow, add: &mut impl FnMut(Flow)) {
+    let groups = Ipv6Net::new_assert(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0), 16);
+    let nobody = IpNet::from(IpAddr::from([0u16; 8]));
+    let to_group = |kind| {
+        from.clone()
+            .icmpv6(kind)
+            .ip_source(nobody)
+            .ip_destination(IpNet::V6(groups))
+    };
+    for kind in ICMPV6_OUT_UNSPECIFIED {
+        add(to_group(kind).actions([act::resubmit(int::ACCEPT_OR_INGRESS)]));
+    }
+    add(to_group(NEIGHBOUR_SOLICITATION).actions([act::resubmit(int::ARP_SPOOF)]));
+}
