@@ -23,8 +23,8 @@ use crate::model::Fact;
 use crate::ops::link::LinkState;
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
 use socket::{Socket, Trouble};
-use table::{News, Table};
-use wire::{Answer, Body};
+use table::Table;
+use wire::{Answer, Body, News};
 
 /// Requests sent and not yet answered. More would overflow the socket with answers.
 const WINDOW: usize = 64;

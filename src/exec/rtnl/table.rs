@@ -9,25 +9,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::wire::{Device, News};
 use crate::model::{Fact, LinkFact};
-
-/// A device as the kernel shows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Device {
-    pub index: u32,
-    pub name: Arc<str>,
-    pub mtu: u32,
-    pub up: bool,
-}
-
-/// One message about devices or addresses.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum News {
-    Device(Device),
-    DeviceGone(u32),
-    Address(u32, IpAddr),
-    AddressGone(u32, IpAddr),
-}
 
 /// See the module.
 #[derive(Clone, Default, Debug)]

@@ -2,7 +2,8 @@
 //!
 //! Requests are built with `netlink-packet-route`. Of answers only the headers and the few attributes that count here
 //! are read (`if_link.h`, `if_addr.h`), so that an attribute that some kernel lays out differently costs no device.
-//! Held by the tests at the foot and by `tests/exec_rtnl.rs`.
+//! Held by the tests at the foot, by `tests/exec_rtnl.rs` and by the fuzz target `rtnl_messages`, which compiles this file
+//! without the rest of the program.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use netlink_packet_route::link::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::table::{Device, News};
 use crate::ops::link::LinkState;
 
 /// `linux/netlink.h`: `struct nlmsghdr`.
@@ -63,6 +63,24 @@ pub(super) enum Body {
     Done(Result<(), String>),
     /// Nothing of interest.
     Other,
+}
+
+/// A device as the kernel shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Device {
+    pub index: u32,
+    pub name: Arc<str>,
+    pub mtu: u32,
+    pub up: bool,
+}
+
+/// One message about devices or addresses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum News {
+    Device(Device),
+    DeviceGone(u32),
+    Address(u32, IpAddr),
+    AddressGone(u32, IpAddr),
 }
 
 /// Asks for every device.
