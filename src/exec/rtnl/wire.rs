@@ -234,11 +234,12 @@ fn verdict(payload: &[u8]) -> Result<Result<(), String>, String> {
     let buffer =
         netlink_packet_core::ErrorBuffer::new_checked(&payload).map_err(|e| e.to_string())?;
     let error = ErrorMessage::parse(&buffer).map_err(|e| e.to_string())?;
-    if error.code.is_none() {
+    let Some(code) = error.code else {
         return Ok(Ok(()));
-    }
+    };
+    // `ErrorMessage::to_io` negates without looking.
     Ok(Err(explained(
-        &error.to_io(),
+        &std::io::Error::from_raw_os_error(code.get().saturating_neg()),
         error.header.get(MESSAGE_HEADER..).unwrap_or(&[]),
     )))
 }
@@ -394,6 +395,10 @@ mod tests {
             &[2, 32, 0, 0, 4, 0, 0, 0, 8, 0, 2, 0, 192, 0, 2, 1],
         ));
         bytes.extend(message(2, &[0xff; 40]));
+        bytes.extend(message(
+            2,
+            &[&i32::MIN.to_ne_bytes()[..], &[0; 16]].concat(),
+        ));
         for end in 0..bytes.len() {
             let _ = read(&bytes[..end], &mut Vec::new());
         }
