@@ -160,6 +160,8 @@ const OURS: &str = "table inet vifd {
         iifname vmap @dispatch
         counter name ip saddr map @counters
         add @dyn { ip saddr limit rate 3/second burst 5 packets } accept
+        update @dyn { ip saddr counter limit rate 9/minute }
+        reset tcp option sack-perm
     }
     chain profile {
         tcp dport { 22, 80, 100-200 } accept comment \"services\"

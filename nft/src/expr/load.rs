@@ -3,6 +3,7 @@
 
 use crate::attr::{attributes, flags, registry};
 use crate::data::Register;
+use crate::expr::Expr;
 
 registry! {
     /// Which header an offset counts from (`enum nft_payload_bases`).
@@ -15,6 +16,8 @@ registry! {
         TRANSPORT = 2 "transport",
         /// Content of the transport layer.
         INNER = 3 "inner",
+        /// Header of the tunnel, only in [`Inner`].
+        TUNNEL = 4 "tunnel",
     }
 }
 
@@ -325,14 +328,38 @@ attributes! {
         7 => sreg: Option<Register>,
         /// Header or option number.
         2 => kind: u8,
-        /// Offset in it.
-        3 => offset: u32,
-        /// Length in bytes.
-        4 => len: u32,
+        /// Offset in it; absent to remove a TCP option.
+        3 => offset: Option<u32>,
+        /// Length in bytes; absent to remove a TCP option.
+        4 => len: Option<u32>,
         /// Kind of header.
         6 => op: ExthdrOp = zero,
         /// Flags.
         5 => flags: ExthdrFlags = zero,
+    }
+}
+
+impl Exthdr {
+    /// The part that user space decides: an option that is removed has no place in the packet.
+    #[must_use]
+    pub fn intended(&self) -> Self {
+        let mut exthdr = self.clone();
+        if self.dreg.is_none() && self.sreg.is_none() {
+            (exthdr.offset, exthdr.len) = (None, None);
+        }
+        exthdr
+    }
+}
+
+impl Ct {
+    /// The part that user space decides: the protocols are the same in both directions.
+    #[must_use]
+    pub fn intended(&self) -> Self {
+        let mut ct = self.clone();
+        if matches!(self.key, CtKey::PROTOCOL | CtKey::L3PROTOCOL) {
+            ct.direction = None;
+        }
+        ct
     }
 }
 
@@ -448,8 +475,50 @@ attributes! {
         /// What: 1 and 3 IPv4 addresses, 2 and 4 IPv6, 5 request id, 6 SPI.
         2 => key: u32,
         /// 0 in, 1 out.
-        3 => direction: u8 = zero,
+        3 => direction: u8,
         /// Position in the bundle.
         4 => position: u32 = zero,
+    }
+}
+
+registry! {
+    /// Kind of tunnel (`enum nft_inner_type`).
+    pub struct InnerType(u32) {
+        /// Any whose header has a fixed size.
+        UNSPEC = 0 "unspec",
+        /// VXLAN.
+        VXLAN = 1 "vxlan",
+        /// GENEVE, with its options.
+        GENEVE = 2 "geneve",
+    }
+}
+
+flags! {
+    /// What follows the tunnel's header (`enum nft_inner_flags`).
+    pub struct InnerFlags(u32) {
+        /// The header's size is given.
+        HEADER_SIZE = 0x1 "header-size",
+        /// A link layer.
+        LINK = 0x2 "link",
+        /// A network layer.
+        NETWORK = 0x4 "network",
+        /// A transport layer.
+        TRANSPORT = 0x8 "transport",
+    }
+}
+
+attributes! {
+    /// Load from the packet inside a tunnel (`enum nft_inner_attributes`, since Linux 6.2).
+    pub struct Inner "inner" {
+        /// Which header: 0.
+        1 => number: u32,
+        /// Kind of tunnel.
+        2 => kind: InnerType,
+        /// What follows its header.
+        3 => flags: InnerFlags,
+        /// Bytes of its header.
+        4 => header_size: u32,
+        /// What to load: a [`Payload`] or [`Meta`].
+        5 => expr: Box<Expr>,
     }
 }

@@ -19,8 +19,8 @@ pub use compare::{Cmp, CmpOp, Range, RangeOp};
 pub use compat::{Match, Target};
 pub use load::{
     Ct, CtDirection, CtKey, Exthdr, ExthdrFlags, ExthdrOp, Fib, FibFlags, FibResult, Hash,
-    HashType, Meta, MetaKey, Numgen, NumgenType, Osf, Payload, PayloadBase, Rt, RtKey, Socket,
-    SocketKey, Tunnel, Xfrm,
+    HashType, Inner, InnerFlags, InnerType, Meta, MetaKey, Numgen, NumgenType, Osf, Payload,
+    PayloadBase, Rt, RtKey, Socket, SocketKey, Tunnel, Xfrm,
 };
 pub use sets::{DynSet, DynSetFlags, DynSetOp, Lookup, LookupFlags};
 pub use state::{ConnLimit, Counter, Invert, Last, Limit, LimitType, Quota, QuotaFlags};
@@ -223,6 +223,8 @@ expressions! {
     Tunnel = "tunnel",
     /// Load IPsec data.
     Xfrm = "xfrm",
+    /// Load from the packet inside a tunnel.
+    Inner = "inner",
     /// Answer SYN packets by proxy.
     Synproxy = "synproxy",
     /// Duplicate the packet.
@@ -270,6 +272,8 @@ impl Expr {
             Self::Masq(masq) => Self::Masq(masq.intended()),
             Self::Redir(redir) => Self::Redir(redir.intended()),
             Self::Log(log) => Self::Log(log.intended()),
+            Self::Ct(ct) => Self::Ct(ct.intended()),
+            Self::Exthdr(exthdr) => Self::Exthdr(exthdr.intended()),
             Self::Reject(reject) => Self::Reject(reject.intended()),
             other => other.clone(),
         }

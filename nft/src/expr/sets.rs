@@ -77,8 +77,8 @@ attributes! {
 }
 
 impl DynSet {
-    /// The part that user space decides. The kernel reports a single state in the short form, and
-    /// no timeout as 0.
+    /// The part that user space decides. The kernel reports a single state in the short form, no
+    /// timeout as 0, and never the flag that several states need when they are written.
     #[must_use]
     pub fn intended(&self) -> Self {
         let mut dynset = self.clone();
@@ -90,9 +90,10 @@ impl DynSet {
             dynset.expr = Some(Box::new(one.clone()));
             dynset.exprs = None;
         }
-        if dynset.exprs.is_none() {
-            dynset.flags = dynset.flags.without(DynSetFlags::EXPR);
-        }
+        dynset.flags = match dynset.exprs {
+            None => dynset.flags.without(DynSetFlags::EXPR),
+            Some(_) => dynset.flags.with(DynSetFlags::EXPR),
+        };
         dynset
     }
 }

@@ -111,15 +111,15 @@ pub(super) fn batch(feature: Feature, any: Family) -> Batch {
             chain_with(Family::BRIDGE, base(hook::PREROUTING, 0), vec![reject()])
         }
         Feature::Log => chain_with(any, input(), vec![Log::default().into()]),
-        Feature::Queue => inet(vec![
-            Queue {
+        Feature::Queue => {
+            let queue = Queue {
                 number: Some(0),
                 total: Some(1),
                 flags: QueueFlags::BYPASS,
                 ..Queue::default()
-            }
-            .into(),
-        ]),
+            };
+            chain_with(any, input(), vec![queue.into()])
+        }
         Feature::Fib => chain_with(
             Family::INET,
             raw(),

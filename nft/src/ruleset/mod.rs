@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::batch::{Batch, Place};
 use crate::chain::Chain;
 use crate::element::Element;
-use crate::expr::Expr;
+use crate::expr::{DynSetFlags, Expr};
 use crate::flowtable::Flowtable;
 use crate::message::{Body, Family, Message, Op};
 use crate::name::Name;
@@ -316,6 +316,14 @@ fn adopt(rule: Rule, sets: &mut HashMap<Name, SetState>) -> OwnedRule {
     };
     let mut expressions = core::mem::take(&mut owned.rule.expressions);
     for expr in &mut expressions {
+        // What the kernel reports otherwise than it wants it written.
+        match expr {
+            Expr::DynSet(dynset) if dynset.exprs.is_some() => {
+                dynset.flags = dynset.flags.with(DynSetFlags::EXPR);
+            }
+            Expr::Exthdr(exthdr) => *exthdr = exthdr.intended(),
+            _ => {}
+        }
         let (name, id) = match expr {
             Expr::Lookup(lookup) => (&mut lookup.set, &mut lookup.set_id),
             Expr::DynSet(dynset) => (&mut dynset.set, &mut dynset.set_id),

@@ -107,8 +107,23 @@ pub fn line(expr: &Expr) -> String {
             "load {} {} {} => reg {}",
             if e.direction == 0 { "in" } else { "out" },
             e.position,
-            e.key,
+            match e.key {
+                1 => "daddr4",
+                2 => "daddr6",
+                3 => "saddr4",
+                4 => "saddr6",
+                5 => "reqid",
+                6 => "spi",
+                _ => "unknown",
+            },
             e.dreg.0
+        ),
+        Expr::Inner(e) => format!(
+            "type {} hdrsize {} flags {:x} {}",
+            e.kind.0,
+            e.header_size,
+            e.flags.0,
+            line(&e.expr)
         ),
         Expr::Other(_) => String::from("(unknown)"),
     };
@@ -292,7 +307,6 @@ fn log(e: &Log) -> String {
         ));
     } else {
         match e.level {
-            Some(LogLevel::AUDIT) => out.push(String::from("level audit")),
             Some(level) => out.push(format!("level {}", level.0)),
             None => {}
         }
@@ -411,12 +425,16 @@ fn fib(e: &Fib) -> String {
 }
 
 fn exthdr(e: &Exthdr) -> String {
-    let op = e.op.name().unwrap_or("?");
+    // That tool has no words for the other kinds.
+    let op = match e.op {
+        ExthdrOp::TCPOPT => "tcpopt ",
+        ExthdrOp::IPV4 => "ipv4 ",
+        ExthdrOp::IPV6 => "ipv6 ",
+        _ => "",
+    };
+    let (offset, len) = (e.offset.unwrap_or(0), e.len.unwrap_or(0));
     if let Some(sreg) = e.sreg {
-        return format!(
-            "write {op} reg {} => {}b @ {} + {}",
-            sreg.0, e.len, e.kind, e.offset
-        );
+        return format!("write {op}reg {} => {len}b @ {} + {offset}", sreg.0, e.kind);
     }
     let present = if e.flags.contains(ExthdrFlags::PRESENT) {
         " present"
@@ -426,11 +444,11 @@ fn exthdr(e: &Exthdr) -> String {
     match e.dreg {
         Some(dreg) => {
             format!(
-                "load {op} {}b @ {} + {}{present} => reg {}",
-                e.len, e.kind, e.offset, dreg.0
+                "load {op}{len}b @ {} + {offset}{present} => reg {}",
+                e.kind, dreg.0
             )
         }
-        None => format!("reset {op} {}", e.kind),
+        None => format!("reset {op}{}", e.kind),
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn show(set: &Set, kinds: &[Kind], elements: &[Element]) -> Vec<Shown
     });
     let data_kind = set.data_type.map_or(Kind::Number, Kind::of);
     let plain = set.flags.contains(SetFlags::INTERVAL) && !set.flags.contains(SetFlags::CONCAT);
+    let widths = widths(set);
     let mut shown = Vec::new();
     let mut rest = sorted.iter().peekable();
     while let Some((key, element)) = rest.next() {
@@ -48,7 +49,7 @@ pub(super) fn show(set: &Set, kinds: &[Kind], elements: &[Element]) -> Vec<Shown
             bytes(&element.key_end)
         };
         shown.push(decorate(
-            key_of(kinds, key, last.as_ref()),
+            key_of(kinds, &widths, key, last.as_ref()),
             element,
             data_kind,
         ));
@@ -84,16 +85,14 @@ fn before(key: &Bytes) -> Bytes {
     Bytes::from(bytes)
 }
 
-fn key_of(kinds: &[Kind], first: &Bytes, last: Option<&Bytes>) -> Shown {
+fn key_of(kinds: &[Kind], widths: &[usize], first: &Bytes, last: Option<&Bytes>) -> Shown {
     let fields = |key: &Bytes| -> Vec<Vec<u8>> {
         let mut rest = key.as_slice();
-        kinds
-            .iter()
-            .map(|kind| {
-                let len = if kinds.len() == 1 {
-                    rest.len()
-                } else {
-                    width(*kind, rest.len())
+        (0..kinds.len())
+            .map(|i| {
+                let len = match widths.get(i) {
+                    Some(width) if kinds.len() > 1 => (*width).min(rest.len()),
+                    _ => rest.len(),
                 };
                 let (head, tail) = rest.split_at_checked(len).unwrap_or((rest, &[]));
                 let padding = len.next_multiple_of(4).saturating_sub(len).min(tail.len());
@@ -125,18 +124,30 @@ fn key_of(kinds: &[Kind], first: &Bytes, last: Option<&Bytes>) -> Shown {
     }
 }
 
-/// Bytes of a field in a concatenation.
-fn width(kind: Kind, left: usize) -> usize {
-    match kind {
-        Kind::Ipv4 | Kind::Mark | Kind::Bits(_) | Kind::Realm => 4,
-        Kind::Ipv6 | Kind::Name => 16,
-        Kind::Ether => 6,
-        Kind::Names(names) if core::ptr::eq(names, super::value::ETHERTYPE) => 2,
-        Kind::Names(_) | Kind::NetBits(_) | Kind::HostNames(_) | Kind::HexByte | Kind::Exists => 1,
-        Kind::HostNumber => 4,
-        Kind::Number => 2,
+/// Bytes of each field of a concatenation: as described for intervals, else by their types. A type without a length of
+/// its own takes what the others leave.
+fn widths(set: &Set) -> Vec<usize> {
+    let described = set.desc.as_ref().and_then(|desc| desc.concat.as_ref());
+    if let Some(fields) = described {
+        let length = |length: u32| usize::try_from(length).unwrap_or(0);
+        return fields.iter().map(|field| length(field.length)).collect();
     }
-    .min(left)
+    let types: Vec<_> = set.key_type.unwrap_or(DataType::INTEGER).fields().collect();
+    let length = |data: &DataType| data.length().and_then(|len| usize::try_from(len).ok());
+    let known: usize = types
+        .iter()
+        .filter_map(length)
+        .map(|len| len.next_multiple_of(4))
+        .sum();
+    let all = set
+        .key_len
+        .and_then(|len| usize::try_from(len).ok())
+        .unwrap_or(0);
+    let left = all.saturating_sub(known);
+    types
+        .iter()
+        .map(|data| length(data).unwrap_or(left))
+        .collect()
 }
 
 /// An inclusive range, as a prefix where it is one and the type has prefixes.

@@ -1,7 +1,10 @@
 //! Header fields by name: what a payload load means once the protocol is known.
 
 use super::json::Json;
-use super::value::{ARPOP, ETHERTYPE, ICMP, ICMPV6, Kind, L4PROTO, Shown, TCP_FLAGS};
+use super::value::{
+    ARPOP, DSCP, ECN, ETHERTYPE, ICMP, ICMP_CODE, ICMPV6, ICMPV6_CODE, IGMP, Kind, L4PROTO, Shown,
+    TCP_FLAGS,
+};
 use crate::expr::PayloadBase;
 
 /// A header field.
@@ -35,14 +38,14 @@ const VLAN: &[FieldName] = fields! { "vlan":
     "type" 128 16 Kind::Names(ETHERTYPE);
 };
 const IP: &[FieldName] = fields! { "ip":
-    "version" 0 4 Kind::Number; "hdrlength" 4 4 Kind::Number; "dscp" 8 6 Kind::HexByte;
-    "ecn" 14 2 Kind::Number; "length" 16 16 Kind::Number; "id" 32 16 Kind::Number;
+    "version" 0 4 Kind::Number; "hdrlength" 4 4 Kind::Number; "dscp" 8 6 Kind::HexNames(DSCP);
+    "ecn" 14 2 Kind::Names(ECN); "length" 16 16 Kind::Number; "id" 32 16 Kind::Number;
     "frag-off" 48 16 Kind::Number; "ttl" 64 8 Kind::Number;
     "protocol" 72 8 Kind::Names(L4PROTO); "checksum" 80 16 Kind::Number;
     "saddr" 96 32 Kind::Ipv4; "daddr" 128 32 Kind::Ipv4;
 };
 const IP6: &[FieldName] = fields! { "ip6":
-    "version" 0 4 Kind::Number; "dscp" 4 6 Kind::HexByte; "ecn" 10 2 Kind::Number;
+    "version" 0 4 Kind::Number; "dscp" 4 6 Kind::HexNames(DSCP); "ecn" 10 2 Kind::Names(ECN);
     "flowlabel" 12 20 Kind::Number; "length" 32 16 Kind::Number;
     "nexthdr" 48 8 Kind::Names(L4PROTO); "hoplimit" 56 8 Kind::Number;
     "saddr" 64 128 Kind::Ipv6; "daddr" 192 128 Kind::Ipv6;
@@ -74,12 +77,26 @@ const DCCP: &[FieldName] = fields! { "dccp":
     "sport" 0 16 Kind::Number; "dport" 16 16 Kind::Number;
 };
 const ICMP_FIELDS: &[FieldName] = fields! { "icmp":
-    "type" 0 8 Kind::Names(ICMP); "code" 8 8 Kind::Number; "checksum" 16 16 Kind::Number;
+    "type" 0 8 Kind::Names(ICMP); "code" 8 8 Kind::Names(ICMP_CODE); "checksum" 16 16 Kind::Number;
     "id" 32 16 Kind::Number; "sequence" 48 16 Kind::Number;
 };
 const ICMPV6_FIELDS: &[FieldName] = fields! { "icmpv6":
-    "type" 0 8 Kind::Names(ICMPV6); "code" 8 8 Kind::Number; "checksum" 16 16 Kind::Number;
+    "type" 0 8 Kind::Names(ICMPV6); "code" 8 8 Kind::Names(ICMPV6_CODE); "checksum" 16 16 Kind::Number;
     "id" 32 16 Kind::Number; "sequence" 48 16 Kind::Number; "taddr" 64 128 Kind::Ipv6;
+};
+const IGMP_FIELDS: &[FieldName] = fields! { "igmp":
+    "type" 0 8 Kind::Names(IGMP); "mrt" 8 8 Kind::Number; "checksum" 16 16 Kind::Number;
+    "group" 32 32 Kind::Ipv4;
+};
+const ESP: &[FieldName] = fields! { "esp":
+    "spi" 0 32 Kind::Number; "sequence" 32 32 Kind::Number;
+};
+const AH: &[FieldName] = fields! { "ah":
+    "nexthdr" 0 8 Kind::Names(L4PROTO); "hdrlength" 8 8 Kind::Number;
+    "reserved" 16 16 Kind::Number; "spi" 32 32 Kind::Number; "sequence" 64 32 Kind::Number;
+};
+const COMP: &[FieldName] = fields! { "comp":
+    "nexthdr" 0 8 Kind::Names(L4PROTO); "flags" 8 8 Kind::HexByte; "cpi" 16 16 Kind::Number;
 };
 const TH: &[FieldName] = fields! { "th":
     "sport" 0 16 Kind::Number; "dport" 16 16 Kind::Number;
@@ -103,10 +120,14 @@ impl Protocols {
             (PayloadBase::NETWORK, Some(0x86dd), _) => Some(IP6),
             (PayloadBase::NETWORK, Some(0x0806), _) => Some(ARP),
             (PayloadBase::TRANSPORT, _, Some(1)) => Some(ICMP_FIELDS),
+            (PayloadBase::TRANSPORT, _, Some(2)) => Some(IGMP_FIELDS),
             (PayloadBase::TRANSPORT, _, Some(6)) => Some(TCP),
             (PayloadBase::TRANSPORT, _, Some(17)) => Some(UDP),
             (PayloadBase::TRANSPORT, _, Some(33)) => Some(DCCP),
+            (PayloadBase::TRANSPORT, _, Some(50)) => Some(ESP),
+            (PayloadBase::TRANSPORT, _, Some(51)) => Some(AH),
             (PayloadBase::TRANSPORT, _, Some(58)) => Some(ICMPV6_FIELDS),
+            (PayloadBase::TRANSPORT, _, Some(108)) => Some(COMP),
             (PayloadBase::TRANSPORT, _, Some(132)) => Some(SCTP),
             (PayloadBase::TRANSPORT, _, Some(136)) => Some(UDPLITE),
             (PayloadBase::TRANSPORT, _, None) => Some(TH),

@@ -9,6 +9,7 @@ mod action;
 pub mod bytecode;
 pub mod change;
 mod elements;
+mod extension;
 mod field;
 pub mod json;
 pub mod list;

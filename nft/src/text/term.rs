@@ -3,8 +3,8 @@
 use super::field::{FieldName, Protocols, raw};
 use super::json::Json;
 use super::value::{
-    ADDRTYPE, ARPHRD, CT_DIRECTION, CT_STATE, CT_STATUS, ETHERTYPE, Kind, L4PROTO, NFPROTO,
-    PKTTYPE, Shown,
+    ADDRTYPE, ARPHRD, CT_DIRECTION, CT_EVENTS, CT_STATE, CT_STATUS, ETHERTYPE, Kind, L4PROTO,
+    NFPROTO, PKTTYPE, Shown,
 };
 use crate::expr::*;
 use crate::name::Bytes;
@@ -43,7 +43,7 @@ pub(super) enum Source {
 }
 
 impl Term {
-    fn other(shown: Shown, kind: Kind, bytes: u32) -> Self {
+    pub(super) fn other(shown: Shown, kind: Kind, bytes: u32) -> Self {
         Self {
             shown,
             kind,
@@ -84,7 +84,7 @@ pub(super) fn payload(e: &Payload, protocols: Protocols) -> Term {
     let (offset, len) = (e.offset.saturating_mul(8), e.len.saturating_mul(8));
     let field = protocols.field(e.base, offset, len);
     let shown = field.map_or_else(|| raw(e.base, offset, len), |field| field.show());
-    let kind = field.map_or(Kind::Number, |field| field.kind);
+    let kind = field.map_or(Kind::Raw, |field| field.kind);
     let source = Source::Payload {
         base: e.base,
         offset,
@@ -118,6 +118,7 @@ pub(super) fn meta(key: MetaKey) -> Term {
     };
     let (kind, bytes) = match key {
         MetaKey::MARK => (Kind::Mark, 4),
+        MetaKey::PRIORITY => (Kind::TrafficClass, 4),
         MetaKey::PROTOCOL | MetaKey::BRI_IIFVPROTO => (Kind::Names(ETHERTYPE), 2),
         MetaKey::IIFNAME
         | MetaKey::OIFNAME
@@ -164,7 +165,9 @@ pub(super) fn ct(key: CtKey, direction: Option<CtDirection>) -> Term {
         CtKey::PROTOCOL => ("protocol", Kind::Names(L4PROTO), 1),
         CtKey::L3PROTOCOL => ("l3proto", Kind::HostNames(NFPROTO), 1),
         CtKey::ZONE => ("zone", Kind::HostNumber, 2),
-        CtKey::LABELS => ("label", Kind::HostNumber, 16),
+        CtKey::LABELS => ("label", Kind::BitNumbers, 16),
+        CtKey::EVENTMASK => ("event", Kind::Bits(CT_EVENTS), 4),
+        CtKey::EXPIRATION => ("expiration", Kind::Milliseconds, 4),
         CtKey::PKTS | CtKey::BYTES | CtKey::AVGPKT => {
             (key.name().unwrap_or("?"), Kind::HostNumber, 8)
         }
@@ -272,73 +275,6 @@ pub(super) fn hash(e: &Hash, of: Option<&Term>) -> Term {
     Term::other(Shown::new(text, Json::one(name, json)), Kind::HostNumber, 4)
 }
 
-/// Offset, length and name of a field of a TCP option.
-type OptionField = (u32, u32, &'static str);
-
-const TCP_OPTIONS: &[(u8, &str, &[OptionField])] = &[
-    (2, "maxseg", &[(2, 2, "size")]),
-    (3, "window", &[(2, 1, "count")]),
-    (4, "sack-perm", &[]),
-    (5, "sack", &[(2, 4, "left"), (6, 4, "right")]),
-    (8, "timestamp", &[(2, 4, "tsval"), (6, 4, "tsecr")]),
-];
-const IP6_HEADERS: &[(u8, &str)] = &[
-    (0, "hbh"),
-    (43, "rt"),
-    (44, "frag"),
-    (51, "ah"),
-    (60, "dst"),
-    (135, "mh"),
-];
-
-/// An extension header or option.
-pub(super) fn exthdr(e: &Exthdr) -> Term {
-    let present = e.flags.contains(ExthdrFlags::PRESENT);
-    let kind = if present { Kind::Exists } else { Kind::Number };
-    let shown = match e.op {
-        ExthdrOp::TCPOPT => {
-            let known = TCP_OPTIONS.iter().find(|option| option.0 == e.kind);
-            let name = known.map_or_else(|| e.kind.to_string(), |o| String::from(o.1));
-            let fields = known.map(|o| o.2).unwrap_or_default();
-            let field = fields
-                .iter()
-                .find(|f| (f.0, f.1) == (e.offset, e.len))
-                .map(|f| f.2);
-            let mut json = Json::one("name", name.as_str());
-            let mut text = format!("tcp option {name}");
-            if let Some(field) = field.filter(|_| !present) {
-                text.push_str(&format!(" {field}"));
-                json = json.with("field", field);
-            }
-            Shown::new(text, Json::one("tcp option", json))
-        }
-        ExthdrOp::IPV6 => {
-            let known = IP6_HEADERS.iter().find(|header| header.0 == e.kind);
-            let name = known.map_or_else(|| e.kind.to_string(), |h| String::from(h.1));
-            let json = Json::one("exthdr", Json::one("name", name.as_str()));
-            let at = if present {
-                String::new()
-            } else {
-                format!(
-                    " @{},{}",
-                    e.offset.saturating_mul(8),
-                    e.len.saturating_mul(8)
-                )
-            };
-            let head = if present { "exthdr " } else { "" };
-            Shown::new(format!("{head}{name}{at}"), json)
-        }
-        op => Shown::word(format!(
-            "{} option {} @{},{}",
-            op.name().unwrap_or("?"),
-            e.kind,
-            e.offset.saturating_mul(8),
-            e.len.saturating_mul(8)
-        )),
-    };
-    Term::other(shown, kind, e.len)
-}
-
 /// The guess of an operating system.
 pub(super) fn osf(e: &Osf) -> Term {
     let key = if e.flags & 1 == 1 { "version" } else { "name" };
@@ -370,13 +306,24 @@ pub(super) fn bitwise(e: &Bitwise, of: Term) -> Term {
         return Term { shown, ..of };
     }
     let (mask, xor) = (bytes(&e.mask), bytes(&e.xor));
+    let sets_only = mask
+        .as_slice()
+        .iter()
+        .zip(xor.as_slice())
+        .all(|(m, x)| m ^ x == 0xff);
     let masked = of.kind.show(mask.as_slice());
     let masked = match of.kind {
         Kind::Bits(_) | Kind::NetBits(_) => Shown::new(masked.text, masked.json),
         _ => masked,
     };
-    let json = Json::one("&", vec![of.shown.json.clone(), masked.json]);
-    let mut shown = Shown::new(format!("{} & {}", of.shown.text, masked.text), json);
+    // Bits that are all either kept or set need no mask.
+    let mut shown = match sets_only {
+        true => of.shown.clone(),
+        false => Shown::new(
+            format!("{} & {}", of.shown.text, masked.text),
+            Json::one("&", vec![of.shown.json.clone(), masked.json]),
+        ),
+    };
     if xor.as_slice().iter().any(|byte| *byte != 0) {
         let disjoint = mask
             .as_slice()

@@ -87,6 +87,20 @@ pub enum Kind {
     HexByte,
     /// A host-endian number that may have a name in a file of the system.
     Realm,
+    /// A mark in network order, as ranges are compared.
+    NetMark,
+    /// Milliseconds in host order, shown in seconds.
+    Milliseconds,
+    /// The same in network order, as ranges are compared.
+    NetMilliseconds,
+    /// The numbers of the bits that are set.
+    BitNumbers,
+    /// A number with a name, or two hexadecimal digits; network order.
+    HexNames(&'static [(u64, &'static str)]),
+    /// A big-endian number without a meaning, shown in hexadecimal.
+    Raw,
+    /// A traffic class: two numbers of four hexadecimal digits, in host order.
+    TrafficClass,
 }
 
 pub(super) const L4PROTO: &[(u64, &str)] = &[
@@ -147,6 +161,70 @@ pub(super) const ICMPV6: &[(u64, &str)] = &[
     (141, "ind-neighbor-solicit"),
     (142, "ind-neighbor-advert"),
     (143, "mld2-listener-report"),
+];
+pub(super) const ICMP_CODE: &[(u64, &str)] = &[
+    (0, "net-unreachable"),
+    (1, "host-unreachable"),
+    (2, "prot-unreachable"),
+    (3, "port-unreachable"),
+    (4, "frag-needed"),
+    (9, "net-prohibited"),
+    (10, "host-prohibited"),
+    (13, "admin-prohibited"),
+];
+pub(super) const ICMPV6_CODE: &[(u64, &str)] = &[
+    (0, "no-route"),
+    (1, "admin-prohibited"),
+    (3, "addr-unreachable"),
+    (4, "port-unreachable"),
+    (5, "policy-fail"),
+    (6, "reject-route"),
+];
+pub(super) const DSCP: &[(u64, &str)] = &[
+    (0x00, "cs0"),
+    (0x01, "lephb"),
+    (0x08, "cs1"),
+    (0x0a, "af11"),
+    (0x0c, "af12"),
+    (0x0e, "af13"),
+    (0x10, "cs2"),
+    (0x12, "af21"),
+    (0x14, "af22"),
+    (0x16, "af23"),
+    (0x18, "cs3"),
+    (0x1a, "af31"),
+    (0x1c, "af32"),
+    (0x1e, "af33"),
+    (0x20, "cs4"),
+    (0x22, "af41"),
+    (0x24, "af42"),
+    (0x26, "af43"),
+    (0x28, "cs5"),
+    (0x2c, "va"),
+    (0x2e, "ef"),
+    (0x30, "cs6"),
+    (0x38, "cs7"),
+];
+pub(super) const ECN: &[(u64, &str)] = &[(0, "not-ect"), (1, "ect1"), (2, "ect0"), (3, "ce")];
+pub(super) const IGMP: &[(u64, &str)] = &[
+    (0x11, "membership-query"),
+    (0x12, "membership-report-v1"),
+    (0x16, "membership-report-v2"),
+    (0x17, "leave-group"),
+    (0x22, "membership-report-v3"),
+];
+pub(super) const CT_EVENTS: &[(u64, &str)] = &[
+    (0x1, "new"),
+    (0x2, "related"),
+    (0x4, "destroy"),
+    (0x8, "reply"),
+    (0x10, "assured"),
+    (0x20, "protoinfo"),
+    (0x40, "helper"),
+    (0x80, "mark"),
+    (0x100, "seqadj"),
+    (0x200, "secmark"),
+    (0x400, "label"),
 ];
 pub(super) const CT_STATE: &[(u64, &str)] = &[
     (1, "invalid"),
@@ -273,10 +351,45 @@ impl Kind {
                 Shown::new(format!("0x{byte:02x}"), byte.into())
             }
             Self::Realm => Shown::word(number(bytes, true).to_string()),
+            Self::NetMark => {
+                let mark = number(bytes, false);
+                Shown::new(format!("0x{mark:08x}"), mark.into())
+            }
+            Self::Milliseconds => seconds(number(bytes, true)),
+            Self::NetMilliseconds => seconds(number(bytes, false)),
+            Self::BitNumbers => joined(&bit_numbers(bytes), ","),
+            Self::HexNames(names) => {
+                let value = number(bytes, false);
+                match names.iter().any(|(number, _)| *number == value) {
+                    true => name(names, value),
+                    false => Self::HexByte.show(bytes),
+                }
+            }
+            Self::Raw if bytes.len() > 8 => hexadecimal(bytes),
+            Self::Raw => {
+                let value = number(bytes, false);
+                Shown::new(format!("0x{value:x}"), value.into())
+            }
+            Self::TrafficClass => match number(bytes, true) {
+                0 => Shown::word("none"),
+                0xffff_ffff => Shown::word("root"),
+                class => Shown::word(format!("{:x}:{:x}", class >> 16, class & 0xffff)),
+            },
             Self::Exists => {
                 let there = number(bytes, true) != 0;
                 Shown::new(if there { "exists" } else { "missing" }, there.into())
             }
+        }
+    }
+
+    /// The same after a conversion from host to network order.
+    pub(super) const fn in_network_order(self) -> Self {
+        match self {
+            Self::HostNumber => Self::Number,
+            Self::Mark => Self::NetMark,
+            Self::Milliseconds => Self::NetMilliseconds,
+            Self::HostNames(names) => Self::Names(names),
+            other => other,
         }
     }
 
@@ -301,6 +414,23 @@ impl Kind {
             _ => Self::Number,
         }
     }
+}
+
+fn seconds(milliseconds: u64) -> Shown {
+    let seconds = milliseconds / 1000;
+    Shown::new(format!("{seconds}s"), seconds.into())
+}
+
+/// Of a bit set whose first byte holds the lowest bits.
+fn bit_numbers(bytes: &[u8]) -> Vec<Shown> {
+    let bits = (0_u64..).zip(
+        bytes
+            .iter()
+            .flat_map(|byte| (0..8).map(move |i| byte >> i & 1)),
+    );
+    bits.filter(|(_, bit)| *bit == 1)
+        .map(|(number, _)| Shown::number(number))
+        .collect()
 }
 
 fn hexadecimal(bytes: &[u8]) -> Shown {

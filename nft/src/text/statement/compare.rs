@@ -100,6 +100,10 @@ impl Decoder<'_> {
         value: &Bytes,
     ) {
         let zero = value.as_slice().iter().all(|byte| *byte == 0);
+        if of.kind == Kind::BitNumbers && zero && op == CmpOp::NEQ {
+            let shown = relation(&of.shown, "in", "", of.kind.show(mask.as_slice()));
+            return self.say(shown);
+        }
         if let Kind::Bits(names) | Kind::NetBits(names) = of.kind {
             let host = matches!(of.kind, Kind::Bits(_));
             let set = bits(names, number(mask.as_slice(), host));

@@ -11,10 +11,11 @@ mod translate;
 use std::collections::BTreeMap;
 
 use super::action::{self, fallback};
+use super::extension;
 use super::field::Protocols;
 use super::json::Json;
 use super::term::{self, Source, Term};
-use super::value::{Kind, Shown, number};
+use super::value::{Shown, number};
 use crate::data::{Data, Register, Verdict, VerdictCode};
 use crate::expr::*;
 use crate::message::Family;
@@ -167,6 +168,7 @@ impl<'a> Decoder<'a> {
             Expr::Fib(e) => self.load(Some(e.dreg), term::fib(e)),
             Expr::Socket(e) => self.load(Some(e.dreg), term::socket(e)),
             Expr::Numgen(e) => self.load(Some(e.dreg), term::numgen(e)),
+            Expr::Xfrm(e) => self.load(Some(e.dreg), extension::xfrm(e)),
             Expr::Osf(e) => self.load(Some(e.dreg), term::osf(e)),
             Expr::Hash(e) => {
                 let of = e.sreg.map(|sreg| self.term(sreg));
@@ -177,7 +179,13 @@ impl<'a> Decoder<'a> {
                     let at = self.implied.network.take();
                     self.hide(at);
                 }
-                self.load_or_set(e.dreg, e.sreg, term::exthdr(e));
+                let term = extension::exthdr(e);
+                if e.dreg.is_none() && e.sreg.is_none() {
+                    let json = Json::one("reset", term.shown.json);
+                    self.say(Shown::new(format!("reset {}", term.shown.text), json));
+                } else {
+                    self.load_or_set(e.dreg, e.sreg, term);
+                }
             }
             Expr::Bitwise(e) => {
                 let of = self.term(e.sreg);
@@ -185,8 +193,8 @@ impl<'a> Decoder<'a> {
             }
             Expr::Byteorder(e) => {
                 let mut of = self.term(e.sreg);
-                if of.kind == Kind::HostNumber {
-                    of.kind = Kind::Number;
+                if e.op == ByteorderOp::HTON {
+                    of.kind = of.kind.in_network_order();
                 }
                 self.load(Some(e.dreg), of);
             }
@@ -254,7 +262,7 @@ impl<'a> Decoder<'a> {
     fn write(&mut self, e: &Payload, sreg: Register) {
         let (offset, len) = (e.offset.saturating_mul(8), e.len.saturating_mul(8));
         let value = self.term(sreg);
-        let target = term::payload(e, self.protocols);
+        let target = self.payload(e);
         if let Source::Masked { mask, xor, .. } = &value.source {
             let written: Vec<u8> = mask.as_slice().iter().map(|byte| !byte).collect();
             if let Some((skip, count)) = run_of_bits(&written)

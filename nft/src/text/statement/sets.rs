@@ -100,7 +100,11 @@ impl Decoder<'_> {
             .into_iter()
             .chain(e.exprs.iter().flatten())
         {
-            let shown = action::state(expr);
+            let shown = match expr {
+                // Each element gets a counter of its own, which starts at zero.
+                Expr::Counter(_) => Shown::new("counter", Json::one("counter", Json::Null)),
+                other => action::state(other),
+            };
             text.push_str(&format!(" {}", shown.text));
             state.push(shown.json);
         }

@@ -5,7 +5,9 @@ use crate::data::Register;
 use crate::expr::*;
 use crate::message::Family;
 use crate::text::action;
+use crate::text::elements;
 use crate::text::json::Json;
+use crate::text::term::Source;
 use crate::text::value::{Kind, Shown};
 
 impl Decoder<'_> {
@@ -20,7 +22,13 @@ impl Decoder<'_> {
         match max.filter(|max| Some(*max) != min) {
             None => Some(low),
             Some(max) => {
-                let high = self.term(max).as_value(kind);
+                let high = self.term(max);
+                if let (Source::Constant(first), Source::Constant(last)) =
+                    (&self.term(min?).source, &high.source)
+                {
+                    return Some(elements::range(kind, first.as_slice(), last.as_slice()));
+                }
+                let high = high.as_value(kind);
                 let json = Json::one("range", vec![low.json, high.json]);
                 Some(Shown::new(format!("{}-{}", low.text, high.text), json))
             }
@@ -42,6 +50,9 @@ impl Decoder<'_> {
             text.push_str(&format!(" {family}"));
             json = json.with("family", family);
         }
+        if e.flags.contains(NatFlags::NETMAP) {
+            text.push_str(" prefix");
+        }
         text.push_str(" to ");
         if let Some(address) = address {
             let brackets = kind == Kind::Ipv6 && port.is_some();
@@ -58,7 +69,9 @@ impl Decoder<'_> {
         }
         let (flags, flags_json) = action::nat_flags(e.flags);
         text.push_str(&flags);
-        if let Some(flags) = flags_json {
+        if e.flags.contains(NatFlags::NETMAP) {
+            json = json.with("flags", "netmap").with("type_flags", "prefix");
+        } else if let Some(flags) = flags_json {
             json = json.with("flags", flags);
         }
         self.say(Shown::new(text, Json::one(name, json)));
