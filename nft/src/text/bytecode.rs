@@ -306,9 +306,8 @@ fn log(e: &Log) -> String {
             e.qthreshold.unwrap_or(0)
         ));
     } else {
-        match e.level {
-            Some(level) => out.push(format!("level {}", level.0)),
-            None => {}
+        if let Some(level) = e.level {
+            out.push(format!("level {}", level.0));
         }
         let names = [
             (LogFlags::TCP_SEQUENCE, "tcpseq"),
