@@ -109,8 +109,11 @@ impl RuleColumns<'_> {
             None => unused("the protocol is any").map(|()| Service::Any),
             Some(number) if protocol::has_ports(number) => self.ports(number),
             Some(number) if number == icmp => self.icmp(number),
-            Some(number) => unused(&format!("the protocol is {}", protocol_name(number)))
-                .map(|()| Service::Protocol(number)),
+            Some(number) => unused(&format!(
+                "the protocol is {}",
+                protocol_name(number, family)
+            ))
+            .map(|()| Service::Protocol(number)),
         }
     }
 
@@ -287,10 +290,166 @@ fn protocol_number(value: &Value, family: Family) -> Result<Option<u8>, String> 
     }
 }
 
-/// The name of a protocol, or its number.
-pub fn protocol_name(number: u8) -> String {
+/// The name of a protocol in a rule of that family, or its number if it has none there.
+pub fn protocol_name(number: u8, family: Family) -> String {
     PROTOCOLS
         .iter()
-        .find(|(_, n)| *n == number)
-        .map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
+        .filter(|(_, n)| *n == number)
+        .map(|(name, _)| (*name).to_owned())
+        .find(|name| protocol_number(&name.into(), family) == Ok(Some(number)))
+        .unwrap_or_else(|| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Protocol, port_min, port_max in a rule of that family.
+    fn service(
+        family: Family,
+        protocol: &str,
+        min: Option<i64>,
+        max: Option<i64>,
+    ) -> Result<Service, String> {
+        let meaning = RuleColumns {
+            direction: &"ingress".into(),
+            ethertype: &family.name().into(),
+            protocol: &Some(protocol).filter(|text| *text != "NULL").into(),
+            port_min: &min.into(),
+            port_max: &max.into(),
+            remote_prefix: &Value::Null,
+            remote_group_id: &Value::Null,
+            remote_address_group_id: &Value::Null,
+        }
+        .meaning()?;
+        Ok(meaning.service)
+    }
+
+    #[test]
+    fn protocols() {
+        let any = [("NULL", 0), ("any", 0), ("ANY", 0), ("0", 0), ("00", 0)];
+        let both = [
+            ("tcp", 6),
+            ("TCP", 6),
+            ("udp", 17),
+            ("sctp", 132),
+            ("dccp", 33),
+            ("udplite", 136),
+            ("ah", 51),
+            ("esp", 50),
+            ("gre", 47),
+            ("igmp", 2),
+            ("ospf", 89),
+            ("pgm", 113),
+            ("rsvp", 46),
+            ("vrrp", 112),
+            ("egp", 8),
+            ("ipip", 4),
+            ("4", 4),
+            ("255", 255),
+            ("58", 58),
+            ("1", 1),
+        ];
+        let only_v6 = [
+            ("ipv6-encap", 41),
+            ("ipv6-route", 43),
+            ("ipv6-frag", 44),
+            ("ipv6-icmp", 58),
+            ("icmpv6", 58),
+            ("ipv6-nonxt", 59),
+            ("ipv6-opts", 60),
+        ];
+        for family in Family::ALL {
+            for (name, number) in any.iter().chain(&both) {
+                let wanted = match number {
+                    0 => Service::Any,
+                    number => Service::Protocol(*number),
+                };
+                assert_eq!(service(family, name, None, None), Ok(wanted), "{name}");
+            }
+        }
+        for (name, number) in only_v6 {
+            assert_eq!(
+                service(Family::V6, name, None, None),
+                Ok(Service::Protocol(number))
+            );
+            assert!(service(Family::V4, name, None, None).is_err(), "{name}");
+        }
+        assert_eq!(
+            service(Family::V4, "icmp", None, None),
+            Ok(Service::Protocol(1))
+        );
+        assert_eq!(
+            service(Family::V6, "icmp", None, None),
+            Ok(Service::Protocol(58))
+        );
+        // Every number has one name, which leads back to it.
+        for family in Family::ALL {
+            for number in 1..=255_u8 {
+                let name = protocol_name(number, family);
+                assert_eq!(
+                    service(family, &name, None, None),
+                    Ok(Service::Protocol(number)),
+                    "{name}"
+                );
+            }
+        }
+        assert_eq!(
+            protocol_name(1, Family::V6),
+            "1",
+            "icmp would mean 58 there"
+        );
+        assert_eq!(protocol_name(58, Family::V4), "58");
+    }
+
+    #[test]
+    fn ports_types_and_codes() {
+        for (name, protocol) in [
+            ("tcp", 6),
+            ("17", 17),
+            ("sctp", 132),
+            ("dccp", 33),
+            ("136", 136),
+        ] {
+            let ports = Service::Ports {
+                protocol,
+                min: 1,
+                max: 65535,
+            };
+            assert_eq!(service(Family::V4, name, Some(1), Some(65535)), Ok(ports));
+        }
+        let icmp = |kind, code| Ok(Service::Icmp { kind, code });
+        assert_eq!(
+            service(Family::V4, "icmp", Some(0), Some(0)),
+            icmp(0, Some(0))
+        );
+        assert_eq!(service(Family::V4, "1", Some(8), None), icmp(8, None));
+        assert_eq!(
+            service(Family::V6, "icmp", Some(128), Some(0)),
+            icmp(128, Some(0))
+        );
+        assert_eq!(service(Family::V6, "58", Some(255), None), icmp(255, None));
+        // ICMP of the other family has no types of its own.
+        assert!(service(Family::V6, "1", Some(8), None).is_err());
+        assert!(service(Family::V4, "58", Some(8), None).is_err());
+        assert!(service(Family::V4, "any", Some(80), Some(80)).is_err());
+    }
+
+    #[test]
+    fn prefixes() {
+        let remote = |family: Family, text: &str| prefix(&text.into(), family).map_err(|_| ());
+        let net = |text: &str| Ok(Remote::Prefix(text.parse().unwrap()));
+        assert_eq!(remote(Family::V4, "10.1.2.3/8"), net("10.0.0.0/8"));
+        assert_eq!(remote(Family::V4, "10.1.2.3"), net("10.1.2.3/32"));
+        assert_eq!(remote(Family::V6, "2001:DB8::1/64"), net("2001:db8::/64"));
+        assert_eq!(remote(Family::V4, "0.0.0.0/0"), Ok(Remote::Any));
+        assert_eq!(remote(Family::V6, "::/0"), Ok(Remote::Any));
+        for (family, text) in [
+            (Family::V6, "10.0.0.0/8"),
+            (Family::V4, "::/0"),
+            (Family::V4, "10.0.0.0/33"),
+        ] {
+            assert_eq!(remote(family, text), Err(()), "{text}");
+        }
+    }
 }

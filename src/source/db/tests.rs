@@ -3,6 +3,7 @@
 mod contract;
 mod groups;
 mod malformed;
+mod malformed_groups;
 mod thread;
 
 use std::path::Path;

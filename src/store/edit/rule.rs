@@ -102,7 +102,10 @@ impl Editor<'_> {
         let meaning = columns.meaning().map_err(EditError::Invalid)?;
         self.rule_is_new(&group, &meaning)?;
         // One spelling for each protocol, whatever it was called.
-        let protocol = meaning.service.protocol(family).map(protocol_name);
+        let protocol = meaning
+            .service
+            .protocol(family)
+            .map(|number| protocol_name(number, family));
         self.store.execute(
             "INSERT INTO security_group_rules (id, group_id, direction, ethertype, protocol, port_min, port_max, \
              remote_prefix, remote_group_id, remote_address_group_id, description, created_at) VALUES (?, ?, ?, ?, ?, \
@@ -287,7 +290,7 @@ fn service(new: &NewRule) -> Result<(Option<String>, [Option<i64>; 2]), EditErro
         if let Some(number) = number.filter(|number| !protocol::has_ports(*number)) {
             return invalid(format!(
                 "protocol {} has no ports{}: tcp, udp, sctp, dccp and udplite have",
-                protocol_name(number),
+                protocol.as_deref().unwrap_or_default(),
                 match number {
                     protocol::ICMP | protocol::ICMPV6 => " but types and codes (--icmp-type)",
                     _ => "",

@@ -270,7 +270,11 @@ fn rule(row: &Row) -> RuleView {
         direction: text(row, 3),
         ethertype: text(row, 4),
         protocol: match meaning {
-            Some(meaning) => meaning.service.protocol(meaning.family).map(protocol_name),
+            Some(Meaning {
+                family, service, ..
+            }) => service
+                .protocol(family)
+                .map(|number| protocol_name(number, family)),
             None => optional(row, 5),
         },
         port_min: value(6).clone(),

@@ -55,6 +55,7 @@ fn rules_are_stored_in_one_spelling() {
         "--egress --protocol 0",
         "--egress --protocol 47 --remote-prefix 192.0.2.7",
         "--egress --protocol 200 --remote-prefix 0.0.0.0/0",
+        "--egress --protocol 58 --remote-prefix 192.0.2.7",
     ] {
         lab.vifd(&format!("rule create --group db {words}"));
     }
@@ -63,6 +64,7 @@ fn rules_are_stored_in_one_spelling() {
         [
             "egress IPv4 - - - -",
             "egress IPv4 200 - - 0.0.0.0/0",
+            "egress IPv4 58 - - 192.0.2.7/32",
             "egress IPv4 gre - - 192.0.2.7/32",
             "egress IPv6 - - - -",
             "egress IPv6 - - - 2001:db8::7/128",
@@ -82,7 +84,7 @@ fn rules_are_stored_in_one_spelling() {
     let id = first["id"].as_str().unwrap();
     assert!(lab.vifd(&format!("rule show {}", &id[..8])).contains(id));
     lab.vifd(&format!("rule delete {id}"));
-    assert_eq!(rules(&lab, "--group db").len(), 11);
+    assert_eq!(rules(&lab, "--group db").len(), 12);
     assert_eq!(rules(&lab, "--remote-group web").len(), 1);
     assert_eq!(rules(&lab, "--group db --ingress").len(), 5);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{GroupId, Member, MemberAddress, MemberId, RemoteId};
-use crate::store::changelog;
+use crate::store::{Dialect, Mode, Row, StoreError, changelog};
 
 fn group_id(n: u32) -> GroupId {
     id("e", n).parse().unwrap()
@@ -257,4 +257,103 @@ fn without_members() {
     assert_eq!(desired.remotes().count(), 0);
     lab.join(3, 1);
     assert_eq!(catch_up(&mut follower, &mut *lab.store, &mut desired), []);
+}
+
+/// Counts what is asked of a store, and what it answers.
+struct Counting {
+    store: Box<dyn Store>,
+    statements: usize,
+    rows: usize,
+}
+
+impl Store for Counting {
+    fn dialect(&self) -> Dialect {
+        self.store.dialect()
+    }
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let rows = self.store.query(sql, params)?;
+        self.statements += 1;
+        self.rows += rows.len();
+        Ok(rows)
+    }
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        self.store.execute(sql, params)
+    }
+    fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.store.script(sql)
+    }
+    fn begin(&mut self, mode: Mode) -> Result<(), StoreError> {
+        self.store.begin(mode)
+    }
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.store.commit()
+    }
+    fn rollback(&mut self) -> Result<(), StoreError> {
+        self.store.rollback()
+    }
+    fn durable(&mut self) -> Result<(), StoreError> {
+        self.store.durable()
+    }
+    fn stamp(&mut self) -> Result<i64, StoreError> {
+        self.store.stamp()
+    }
+    fn check(&mut self) -> Result<(), StoreError> {
+        self.store.check()
+    }
+    fn watch(&self) -> Option<std::os::fd::OwnedFd> {
+        self.store.watch()
+    }
+}
+
+/// What one more member, its change and its leaving cost a host whose rules name a group of that many members: deltas,
+/// entries of the log, statements, rows.
+fn cost(n_members: u32) -> Vec<[usize; 4]> {
+    let mut lab = world();
+    lab.store.begin(Mode::Write).unwrap();
+    for n in 10..10 + n_members {
+        lab.port(n, 0, Some("hv2"));
+        lab.address(n, &format!("10.0.{}.{}", n / 250, n % 250 + 1));
+        lab.join(n, 1);
+    }
+    lab.store.commit().unwrap();
+    let mut store = Counting {
+        store: open(&lab.url()).unwrap(),
+        statements: 0,
+        rows: 0,
+    };
+    let mut follower = Follower::new(host("hv1"), None);
+    let mut desired = Desired::default();
+    follower.recognise(&mut store).unwrap();
+    catch_up(&mut follower, &mut store, &mut desired);
+    assert_eq!(desired.remote(set(1)).unwrap().len(), n_members as usize);
+    let mut costs = Vec::new();
+    for sql in [
+        "INSERT INTO port_security_groups (port_id, group_id) VALUES (?, ?)",
+        "UPDATE fixed_ips SET ip = '10.0.200.1' WHERE port_id = ? AND ? <> ''",
+        "DELETE FROM port_security_groups WHERE port_id = ? AND group_id = ?",
+    ] {
+        let log = changelog::end(&mut *lab.store).unwrap().revision;
+        lab.sql(sql, &[id("d", 3).into(), id("e", 1).into()]);
+        let log = changelog::end(&mut *lab.store).unwrap().revision - log;
+        (store.statements, store.rows) = (0, 0);
+        let deltas = catch_up(&mut follower, &mut store, &mut desired);
+        costs.push([
+            deltas.len(),
+            usize::try_from(log).unwrap(),
+            store.statements,
+            store.rows,
+        ]);
+    }
+    costs
+}
+
+/// A group of 2,000 members costs what one of 10 does.
+#[test]
+fn a_change_of_one_member_costs_the_same_in_a_group_of_any_size() {
+    let few = cost(10);
+    assert_eq!(few, cost(2000));
+    for [deltas, _, statements, rows] in few {
+        assert_eq!(deltas, 1);
+        assert!(statements <= 16 && rows <= 24, "{statements} {rows}");
+    }
 }
