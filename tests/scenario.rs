@@ -98,6 +98,7 @@ fn tell(story: &str) -> String {
         write!(told, "> {command}\n{answers}").expect("a String takes text");
     }
     assert_eq!(planner.audit(), vec![], "an audit finds nothing");
+    assert_eq!(planner.lint(), vec![], "the cells fit together");
     told
 }
 

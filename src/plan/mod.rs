@@ -15,6 +15,7 @@ pub mod firewall;
 pub mod flows;
 pub mod inspect;
 pub mod ledger;
+pub mod lint;
 pub mod names;
 pub mod render;
 pub mod tables;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod budget;
+mod lint;
 mod property;
 mod story;
 mod world;

@@ -169,6 +169,7 @@ fn check(world: &mut World, planner: &mut Planner) -> Result<(), TestCaseError> 
     world.quiesce(planner);
     let conflicted = planner.has_conflicts();
     prop_assert_eq!(planner.audit(), vec![], "an audit renders the same");
+    prop_assert_eq!(planner.lint(), vec![], "the cells fit together");
     for bridge in planner.config().bridges() {
         let wanted: rustc_hash::FxHashMap<_, _> = planner
             .wanted_flows(&bridge)
