@@ -180,6 +180,7 @@ fn random_changes_end_where_a_fresh_start_ends() -> Result<()> {
     site.hosts[0].wait_settled().with_context(context)?;
     let found = site.hosts[0].agent.json(&["audit"])?;
     assert_eq!(found["differences"], 0, "{found}: {}", context());
+    assert_eq!(found["findings"], serde_json::json!([]), "{}", context());
     let (flows, tags) = (site.hosts[0].flows()?, site.hosts[0].ports()?);
 
     // The same from scratch: no flow, no port of the agent's, another process.

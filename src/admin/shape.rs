@@ -404,10 +404,13 @@ pub struct DumpCell {
 }
 
 /// What an audit found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Audit {
     /// Cells rendered.
     pub cells: u64,
     /// Cells that were not what they should have been.
     pub differences: u64,
+    /// What does not fit together although each cell is what it should be.
+    #[serde(default)]
+    pub findings: Vec<String>,
 }

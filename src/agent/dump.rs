@@ -24,13 +24,16 @@ impl Agent {
                 matching,
                 unsettled,
             } => AdminReply::Cells(self.dump_cells(matching.as_deref(), unsettled)),
-            Command::Audit => {
-                let differences = self.planner.audit().len() as u64;
-                AdminReply::Audit(Audit {
-                    cells: self.planner.cells().len() as u64,
-                    differences,
-                })
-            }
+            Command::Audit => AdminReply::Audit(Audit {
+                differences: self.planner.audit().len() as u64,
+                cells: self.planner.cells().len() as u64,
+                findings: self
+                    .planner
+                    .lint()
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            }),
         };
         // Nobody waits any more: nothing to do.
         let _ = request.reply.send(reply);

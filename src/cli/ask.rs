@@ -87,7 +87,8 @@ pub enum What {
 /// Lets the running agent check everything anew
 #[derive(clap::Args, Clone, PartialEq, Eq, Debug)]
 #[command(
-    long_about = "Lets the running agent render everything anew and compare it with what it holds. It does so by \
+    long_about = "Lets the running agent render everything anew and compare it with what it holds, then look whether \
+    everything fits together: no flow leads nowhere, no packet meets two flows of equal priority. It renders anew by \
     itself every ten minutes; a difference is a defect of vifd, which is corrected and logged."
 )]
 pub struct AuditArgs {
@@ -189,10 +190,15 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         _ => None,
     })?;
     args.output.print(&answer, |audit| {
-        format!(
+        let mut text = format!(
             "{} cells rendered, {} differed",
             audit.cells, audit.differences
-        )
+        );
+        for finding in &audit.findings {
+            text.push_str("\ndoes not fit: ");
+            text.push_str(finding);
+        }
+        text
     })
 }
 

@@ -308,6 +308,16 @@ impl Planner {
                     report.status.name()
                 ),
             ),
+            (Some(report), Standing::Is(CellState::Settled))
+                if report.status == PortStatus::Error =>
+            {
+                let reason = report.reason.as_deref().unwrap_or("without a reason");
+                step(
+                    NAME,
+                    StepState::Failed,
+                    format!("ERROR, reported: {reason}"),
+                )
+            }
             (Some(report), _) => {
                 let reason: Arc<str> = report
                     .reason

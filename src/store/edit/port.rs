@@ -234,7 +234,7 @@ impl Editor<'_> {
         if !known {
             let hint = self.host_hint()?;
             self.warnings.push(format!(
-                "there is no host {host:?} yet{hint}. The port waits until an agent of that name starts"
+                "host {host:?} is not known{hint}: the port waits until its agent starts"
             ));
         }
         self.known_hosts.insert(host.to_owned(), known);

@@ -106,7 +106,7 @@ fn a_new_binding_starts_over() {
     })
     .unwrap();
     assert!(
-        warnings[0].contains("there is no host \"hv1\" yet"),
+        warnings[0].contains("host \"hv1\" is not known"),
         "{warnings:?}"
     );
     let sql = "UPDATE ports SET status = 'ERROR', binding_error = 'x', seen_at = 1, wired_at = 2, active_at = 3";
