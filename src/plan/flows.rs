@@ -180,14 +180,24 @@ impl Flow {
         self.masked(FieldId::CT_STATE, set, set | unset)
     }
 
-    /// Not a fragment after the first.
-    pub fn not_later_fragment(self) -> Flow {
-        self.masked(FieldId::IP_FRAG, 0, FRAG_LATER)
+    /// No fragment.
+    pub fn whole(self) -> Flow {
+        self.masked(FieldId::IP_FRAG, 0, FRAG_ANY)
+    }
+
+    /// A fragment.
+    pub fn fragment(self) -> Flow {
+        self.masked(FieldId::IP_FRAG, FRAG_ANY, FRAG_ANY)
+    }
+
+    /// The first of several fragments.
+    pub fn first_fragment(self) -> Flow {
+        self.masked(FieldId::IP_FRAG, FRAG_ANY, FRAG_ANY | FRAG_LATER)
     }
 
     /// A fragment after the first.
     pub fn later_fragment(self) -> Flow {
-        let later = FRAG_LATER | FRAG_ANY;
+        let later = FRAG_ANY | FRAG_LATER;
         self.masked(FieldId::IP_FRAG, later, later)
     }
 

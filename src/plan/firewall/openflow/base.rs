@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ofproto::matching::FieldId;
 
+use crate::model::secgroup::protocol;
 use crate::model::{Family, FirewallDriver, GroupId, LocalVlan, Ofport};
 use crate::plan::cell::{CellId, Facet, Key, Need, SegKey};
 use crate::plan::flows::{Flow, act, ct_state};
@@ -54,6 +55,13 @@ pub fn flows() -> Vec<Flow> {
                 .actions([dropped()]),
             Flow::new(int::RULES_EGRESS, 110)
                 .udp(family, server, client)
+                .actions([dropped()]),
+            Flow::new(int::RULES_EGRESS, 110)
+                .ip(family)
+                .ct_state(ct_state::TRK, ct_state::INV | ct_state::RPL)
+                .with(FieldId::CT_NW_PROTO, protocol::UDP)
+                .with(FieldId::CT_TP_SRC, server)
+                .with(FieldId::CT_TP_DST, client)
                 .actions([dropped()]),
             Flow::new(int::BASE_INGRESS, 95)
                 .udp(family, server, client)

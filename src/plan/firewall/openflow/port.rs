@@ -209,8 +209,9 @@ fn egress(port: Ofport, (mac, net): Source, stateful: bool, add: &mut impl FnMut
                 .arp_sender(net)
                 .actions([act::resubmit(int::NORMAL)]));
             add(from(95).rarp().actions([act::resubmit(int::NORMAL)]));
-            let unspecified = IpNet::from(IpAddr::from([0, 0, 0, 0]));
-            add(dhcp().ip_source(unspecified).actions(on()));
+            let [nobody, everybody] = [[0; 4], [255; 4]].map(|ip| IpNet::from(IpAddr::from(ip)));
+            let asks_all = dhcp().ip_source(nobody).ip_destination(everybody);
+            add(asks_all.actions(on()));
         }
         IpNet::V6(target) => {
             for kind in ICMPV6_OUT {

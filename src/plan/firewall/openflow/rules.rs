@@ -8,10 +8,11 @@
 //! Rules that name a set are conjunctions: (set, 1/2) a member's address, (set, 2/2) the profile and the service.
 
 use ofproto::action::Action;
+use ofproto::matching::FieldId;
 use rustc_hash::FxHashMap;
 
 use super::ids::Profile;
-use super::service::{by_connection, is_unseen, looks_deeper, on_the_wire};
+use super::service::{by_connection, by_protocol, is_unseen, looks_deeper, on_the_wire};
 use super::{PROFILE_HIGH, PROFILE_LOW, halves};
 use crate::model::{Direction, Family, Remote, Rule, Service};
 use crate::ops::flow::FlowKey;
@@ -133,15 +134,7 @@ impl<'a> Flows<'a> {
             }
         };
         let mut found = on_the_wire(&here(), family, service);
-        if !stateful && looks_deeper(service) {
-            found = found.into_iter().map(Flow::not_later_fragment).collect();
-        }
         if stateful {
-            if is_unseen(service) {
-                found.extend(by_connection(&here(), family, service));
-            } else if looks_deeper(service) {
-                found.extend(by_connection(&here().later_fragment(), family, service));
-            }
             let reply = self
                 .flow(reply_table(direction), priority)
                 .ip(family)
@@ -152,6 +145,17 @@ impl<'a> Flows<'a> {
                 _ => reply,
             };
             found.extend(by_connection(&reply, family, service));
+            if is_unseen(service) {
+                found.extend(by_connection(&here(), family, service));
+            } else if looks_deeper(service) {
+                found.extend(by_connection(&here().first_fragment(), family, service));
+            }
+            if looks_deeper(service) {
+                let later =
+                    |flow: Flow, field| by_protocol(&flow.later_fragment(), family, service, field);
+                found.push(later(here(), FieldId::NW_PROTO));
+                found.push(later(reply, FieldId::CT_NW_PROTO));
+            }
         }
         for flow in found {
             self.add(flow.key, set);

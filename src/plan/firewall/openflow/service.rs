@@ -1,9 +1,14 @@
 //! What a rule says of protocol and ports, as criteria of a match.
 //!
 //! Two forms. *On the wire*: the packet's own fields. *By the connection*: the tuple that conntrack keeps of a
-//! connection's first direction; it is what replies are judged by, and later fragments, which carry no ports
-//! themselves. OpenFlow has no port fields for DCCP and UDP-Lite: rules that name their ports have the second form
-//! only.
+//! connection's first direction; it is what replies are judged by. OpenFlow has no port fields for DCCP and UDP-Lite:
+//! rules that name their ports have the second form only.
+//!
+//! Fragments show no ports, not even the first one. Linux conntrack hands on whole packets. That of the userspace
+//! datapath hands on fragments when all of a packet are there: the first is judged by the connection, the others by
+//! their protocol alone, and all of them have to go through conntrack once more before they leave, where they wait for
+//! each other. So a packet passes if and only if its first fragment is allowed. Without conntrack fragments pass only by
+//! rules that ask for no ports.
 
 use ofproto::matching::FieldId;
 
@@ -43,7 +48,7 @@ fn port_field(number: u8) -> Option<FieldId> {
     }
 }
 
-/// `true` if the rule looks at fields that later fragments do not have.
+/// `true` if the rule looks at fields that fragments do not show.
 pub fn looks_deeper(service: Service) -> bool {
     matches!(service, Service::Ports { .. } | Service::Icmp { .. })
 }
@@ -62,7 +67,7 @@ pub fn on_the_wire(flow: &Flow, family: Family, service: Service) -> Vec<Flow> {
             };
             let one = |(value, mask)| {
                 let flow = of_protocol.clone().masked(field, value, mask);
-                not_later(flow, value, mask)
+                whole_if_zero(flow, value, mask)
             };
             blocks(min, max).into_iter().map(one).collect()
         }
@@ -71,7 +76,7 @@ pub fn on_the_wire(flow: &Flow, family: Family, service: Service) -> Vec<Flow> {
                 Family::V4 => (FieldId::ICMP_TYPE, FieldId::ICMP_CODE),
                 Family::V6 => (FieldId::ICMPV6_TYPE, FieldId::ICMPV6_CODE),
             };
-            let flow = not_later(of_protocol.with(types, kind), u16::from(kind), u16::MAX);
+            let flow = whole_if_zero(of_protocol.with(types, kind), u16::from(kind), u16::MAX);
             vec![match code {
                 None => flow,
                 Some(code) => flow.with(codes, code),
@@ -108,12 +113,21 @@ pub fn is_unseen(service: Service) -> bool {
     matches!(service, Service::Ports { protocol, .. } if port_field(protocol).is_none())
 }
 
-/// The switch reads 0 where a later fragment has no field: a match on 0 must not take it for one.
-fn not_later(flow: Flow, value: u16, mask: u16) -> Flow {
+/// The switch reads 0 where a fragment would have ports, also where it has (`rule_dpif_lookup_from_table` of
+/// `ofproto-dpif.c`): a match on 0 must not take it for one.
+fn whole_if_zero(flow: Flow, value: u16, mask: u16) -> Flow {
     if value == 0 && mask != 0 {
-        flow.not_later_fragment()
+        flow.whole()
     } else {
         flow
+    }
+}
+
+/// The flow for what the fields of later fragments tell: the protocol.
+pub fn by_protocol(flow: &Flow, family: Family, service: Service, field: FieldId) -> Flow {
+    match service.protocol(family) {
+        Some(number) => flow.clone().with(field, number),
+        None => flow.clone(),
     }
 }
 
