@@ -208,6 +208,50 @@ pub struct DumpDesired {
     pub ports: Vec<DesiredPort>,
     /// Tunnel endpoints of all hosts.
     pub endpoints: Vec<DesiredEndpoint>,
+    /// Security groups that ports of this host are in.
+    #[serde(default)]
+    pub groups: Vec<DesiredGroup>,
+    /// Addresses of the groups that rules of those name; empty where nothing enforces groups.
+    #[serde(default)]
+    pub sets: Vec<DesiredSet>,
+}
+
+/// A security group.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DesiredGroup {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Replies pass without rules of their own.
+    pub stateful: bool,
+    /// What it allows.
+    pub rules: Vec<DesiredRule>,
+    /// Rules that were left out, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// A rule of a security group.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DesiredRule {
+    /// Its id.
+    pub id: String,
+    /// `ingress IPv4 tcp 80:443 from 10.0.0.0/8`
+    pub allows: String,
+}
+
+/// The addresses of a security group or address group.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DesiredSet {
+    /// `group` or `addresses`.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// How many ports or entries contribute.
+    pub members: u64,
+    /// `PREFIX`, or `PREFIX MAC` of a port.
+    pub addresses: Vec<String>,
 }
 
 /// A network.
@@ -279,6 +323,9 @@ pub struct DesiredPort {
     pub admin_up: bool,
     /// Held to its addresses.
     pub port_security: bool,
+    /// Ids of its security groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Who uses it.
     pub device_owner: String,
     /// What the control plane shows for it.

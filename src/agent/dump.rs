@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::dump_groups;
 use super::run::Agent;
 use crate::admin::shape::*;
 use crate::admin::{AdminReply, AdminRequest, Command};
@@ -280,12 +281,15 @@ impl Agent {
                     .collect(),
                 admin_up: p.admin_up,
                 port_security: p.port_security,
+                groups: p.groups.iter().map(ToString::to_string).collect(),
                 device_owner: p.device_owner.to_string(),
                 status: p.status.name().to_owned(),
                 unusable: p.unusable.as_ref().map(ToString::to_string),
             })
             .collect();
         dump.ports.sort_by(|a, b| a.id.cmp(&b.id));
+        dump.groups = dump_groups::groups(desired);
+        dump.sets = dump_groups::sets(desired);
         dump.endpoints = desired
             .endpoints()
             .map(|e| DesiredEndpoint {

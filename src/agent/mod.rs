@@ -4,6 +4,7 @@
 //! per executor. Nothing in here waits for anything but the next event.
 
 mod dump;
+mod dump_groups;
 mod executors;
 mod run;
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::executors::{Executors, label};
 use crate::admin::AdminRequest;
 use crate::config::Config;
-use crate::model::{Endpoint, PortStatus};
+use crate::model::{Delta, Endpoint, FirewallDriver, Port, PortStatus};
 use crate::ops::report::Heartbeat;
 use crate::ops::{ExecEvent, Outcome, Target};
 use crate::plan::config::PlanConfig;
@@ -49,6 +49,15 @@ pub struct Agent {
     pub(super) source: mpsc::Sender<Request>,
     pub(super) source_up: Result<(), String>,
     pub(super) started: Instant,
+    unenforced: Unenforced,
+}
+
+/// Ports in security groups on a host where nothing enforces them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Unenforced {
+    None,
+    Seen,
+    Told,
 }
 
 /// What the planner needs of the configuration.
@@ -130,8 +139,13 @@ pub async fn run(
         source: requests,
         source_up: Err("not connected yet".to_owned()),
         started: Instant::now(),
+        unenforced: Unenforced::None,
     };
     info!(host = %agent.config.host, bridges = bridges.len(), "agent started");
+    match agent.config.firewall {
+        FirewallDriver::Noop => info!("security groups are not enforced: firewall_driver is noop"),
+        driver => info!(driver = driver.name(), "security groups are enforced"),
+    }
     tokio::pin!(stop);
     let mut more = false;
     loop {
@@ -181,6 +195,10 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
+}
+
+fn in_groups(port: &Port) -> bool {
+    port.is_filtered() && !port.groups.is_empty()
 }
 
 impl Agent {
@@ -299,6 +317,21 @@ impl Agent {
         }
     }
 
+    /// Whoever puts ports into groups should know, once, that nothing comes of it here.
+    fn warn_of_groups(&mut self) {
+        let desired = self.planner.desired();
+        let noop = self.config.firewall == FirewallDriver::Noop;
+        if noop && self.unenforced == Unenforced::Seen && desired.is_complete() {
+            self.unenforced = Unenforced::Told;
+            let ports = desired.ports().filter(|port| in_groups(port)).count();
+            warn!(
+                ports,
+                "ports are in security groups, but nothing enforces them on this host: set [securitygroup] \
+                 firewall_driver to openvswitch or nft"
+            );
+        }
+    }
+
     fn on_source(&mut self, event: SourceEvent) {
         let now = self.now();
         match event {
@@ -306,8 +339,12 @@ impl Agent {
                 self.metrics.event("deltas");
                 debug!(deltas = deltas.len(), "deltas");
                 for delta in deltas {
+                    if matches!(&delta, Delta::Port(port) if in_groups(port)) {
+                        self.unenforced = self.unenforced.max(Unenforced::Seen);
+                    }
                     self.planner.delta(delta);
                 }
+                self.warn_of_groups();
             }
             SourceEvent::Up => {
                 info!("control plane up");

@@ -191,7 +191,48 @@ pub fn desired(dump: &DumpDesired) -> String {
             endpoint.ip.clone(),
         ]);
     }
-    join(&mut out, [networks, subnets, ports, endpoints]);
+    let mut rules = Table::new(["SECURITY GROUP", "NAME", "STATE", "ALLOWS", "REMARK"]);
+    for group in &dump.groups {
+        let state = if group.stateful {
+            "stateful"
+        } else {
+            "stateless"
+        };
+        let mut row = |allows: &str, remark: &str| {
+            rules.row([
+                group.id.clone(),
+                group.name.clone(),
+                state.to_owned(),
+                allows.to_owned(),
+                remark.to_owned(),
+            ]);
+        };
+        for rule in &group.rules {
+            row(&rule.allows, "");
+        }
+        for problem in &group.problems {
+            row("", problem);
+        }
+        if group.rules.is_empty() && group.problems.is_empty() {
+            row("", "it allows nothing");
+        }
+    }
+    let mut sets = Table::new(["SET", "ID", "MEMBERS", "ADDRESSES"]);
+    for set in &dump.sets {
+        const SHOWN: usize = 3;
+        let mut addresses = set.addresses.clone();
+        if addresses.len() > SHOWN {
+            addresses.truncate(SHOWN);
+            addresses.push(format!("and {} more", set.addresses.len() - SHOWN));
+        }
+        sets.row([
+            set.kind.clone(),
+            set.id.clone(),
+            set.members.to_string(),
+            addresses.join(", "),
+        ]);
+    }
+    join(&mut out, [networks, subnets, ports, endpoints, rules, sets]);
     out
 }
 

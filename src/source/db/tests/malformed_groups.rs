@@ -4,7 +4,7 @@
 use super::*;
 use crate::model::{GroupId, SecurityGroup, Service};
 
-fn group<'a>(desired: &'a Desired) -> &'a SecurityGroup {
+fn group(desired: &Desired) -> &SecurityGroup {
     let id: GroupId = id("e", 0).parse().unwrap();
     desired.group(id).unwrap()
 }

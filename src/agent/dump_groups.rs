@@ -1,0 +1,97 @@
+//! Security groups and remote sets as the admin socket tells them.
+
+use std::collections::BTreeMap;
+
+use crate::admin::shape::{DesiredGroup, DesiredRule, DesiredSet};
+use crate::model::{Desired, Direction, MemberAddress, Remote, RemoteId, Rule, Service};
+use crate::store::rule::protocol_name;
+
+/// Names of groups and what they allow, by name.
+pub(super) fn groups(desired: &Desired) -> Vec<DesiredGroup> {
+    let names: BTreeMap<_, _> = desired.groups().map(|g| (g.id, g.name.clone())).collect();
+    let set_name = |set: RemoteId| match set {
+        RemoteId::Group(id) => match names.get(&id) {
+            Some(name) => format!("group {name}"),
+            None => format!("group {id}"),
+        },
+        RemoteId::Addresses(id) => format!("addresses {id}"),
+    };
+    let mut groups: Vec<DesiredGroup> = desired
+        .groups()
+        .map(|group| DesiredGroup {
+            id: group.id.to_string(),
+            name: group.name.to_string(),
+            stateful: group.stateful,
+            rules: group
+                .rules
+                .iter()
+                .map(|rule| DesiredRule {
+                    id: rule.id.to_string(),
+                    allows: text(rule, set_name),
+                })
+                .collect(),
+            problems: group.problems.iter().map(ToString::to_string).collect(),
+        })
+        .collect();
+    groups.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    groups
+}
+
+/// The addresses of sets that rules name.
+pub(super) fn sets(desired: &Desired) -> Vec<DesiredSet> {
+    let address = |address: MemberAddress| match address.mac {
+        Some(mac) => format!("{} {mac}", address.prefix),
+        None => address.prefix.to_string(),
+    };
+    let mut sets: Vec<DesiredSet> = desired
+        .remotes()
+        .map(|(id, set)| DesiredSet {
+            kind: match id {
+                RemoteId::Group(_) => "group".to_owned(),
+                RemoteId::Addresses(_) => "addresses".to_owned(),
+            },
+            id: match id {
+                RemoteId::Group(id) => id.to_string(),
+                RemoteId::Addresses(id) => id.to_string(),
+            },
+            members: set.members().count() as u64,
+            addresses: set.addresses().map(address).collect(),
+        })
+        .collect();
+    sets.sort_by(|a, b| (&a.kind, &a.id).cmp(&(&b.kind, &b.id)));
+    sets
+}
+
+/// `ingress IPv4 tcp 80:443 from group web`
+fn text(rule: &Rule, set_name: impl Fn(RemoteId) -> String) -> String {
+    let service = match rule.service {
+        Service::Any => "any protocol".to_owned(),
+        Service::Protocol(number) => protocol_name(number, rule.family),
+        Service::Ports { protocol, min, max } => {
+            let name = protocol_name(protocol, rule.family);
+            if min == max {
+                format!("{name} {min}")
+            } else {
+                format!("{name} {min}:{max}")
+            }
+        }
+        Service::Icmp { kind, code } => {
+            let code = code.map_or(String::new(), |code| format!(" code {code}"));
+            format!("icmp type {kind}{code}")
+        }
+    };
+    let remote = match rule.remote {
+        Remote::Any => "anywhere".to_owned(),
+        Remote::Prefix(prefix) => prefix.to_string(),
+        Remote::Set(set) => set_name(set),
+    };
+    let word = match rule.direction {
+        Direction::Ingress => "from",
+        Direction::Egress => "to",
+    };
+    format!(
+        "{} {} {service} {word} {remote}",
+        rule.direction.name(),
+        rule.family.name()
+    )
+}
