@@ -67,6 +67,14 @@ pub(crate) struct Property<'a> {
 
 /// Reads the next property and its padding.
 pub(crate) fn take<'a>(r: &mut Reader<'a>) -> Result<Property<'a>, DecodeError> {
+    take_with(r, EXPERIMENTER)
+}
+
+/// As [`take`], where all types from `experimenter` on are an experimenter's.
+pub(crate) fn take_with<'a>(
+    r: &mut Reader<'a>,
+    experimenter: u16,
+) -> Result<Property<'a>, DecodeError> {
     let at = r.offset();
     let mut head = r.short_as(OfpError::OFPBPC_BAD_LEN);
     let kind = head.u16("property type")?;
@@ -74,7 +82,7 @@ pub(crate) fn take<'a>(r: &mut Reader<'a>) -> Result<Property<'a>, DecodeError> 
     let bad = || DecodeError::new(OfpError::OFPBPC_BAD_LEN, "property length", at);
     let data = head.sub(len.checked_sub(4).ok_or_else(bad)?, "property")?;
     head.skip(padding8(len), "property padding")?;
-    if kind == EXPERIMENTER {
+    if kind >= experimenter {
         let ids = data.peek().first_chunk::<8>().ok_or_else(bad)?;
         if ids.starts_with(&[0; 4]) {
             // It would look like a standard property.

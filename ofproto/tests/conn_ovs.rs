@@ -1,6 +1,7 @@
 //! The connection against a real ovs-vswitchd: set-up, batches, errors, dumps, monitor, bundles.
 
 mod ovs;
+mod run;
 
 use std::time::Duration;
 

@@ -6,9 +6,10 @@
 //! seed, which a failure names.
 
 mod ovs;
+mod prints;
+mod run;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,36 +20,14 @@ use ofproto::msg::{FlowMod, FlowStats, FlowStatsRequest, Message, StatsRequest};
 use ofproto::net::{self, Endpoint};
 use ofproto::text::{Verbosity, flow_line, print_message};
 use ofproto::view::flow_views;
-use ovs::{Ovs, run};
+use ovs::Ovs;
+use prints::{Noise, hex, ofp_parse, report, seed};
+use run::run;
 
 /// Flows per run that take part in every comparison.
 const FLOWS: usize = 20_000;
 /// Messages of other kinds.
 const MESSAGES: usize = 3_000;
-
-fn seed() -> u64 {
-    std::env::var("VIFD_SEED").map_or(20_261_120, |seed| {
-        seed.parse().expect("VIFD_SEED: a number")
-    })
-}
-
-/// A stream of noise to generate from (splitmix64).
-struct Noise(u64);
-
-impl Noise {
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(length + 8);
-        while bytes.len() < length {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            bytes.extend((z ^ (z >> 31)).to_be_bytes());
-        }
-        bytes.truncate(length);
-        bytes
-    }
-}
 
 /// Distinct flows: `reg8` holds the number of each.
 fn flows() -> Vec<FlowMod> {
@@ -76,34 +55,9 @@ fn messages() -> Vec<Message> {
         .collect()
 }
 
-/// Fails with the first few of `differences`.
-fn report(what: &str, differences: &[String], total: usize) {
-    println!(
-        "{what}: {total} compared, {} differ (seed {})",
-        differences.len(),
-        seed()
-    );
-    let shown: String = differences
-        .iter()
-        .take(10)
-        .fold(String::new(), |mut all, one| {
-            let _ = write!(all, "\n{one}");
-            all
-        });
-    assert!(
-        differences.is_empty(),
-        "{what}: {} differences{shown}",
-        differences.len()
-    );
-}
-
 /// Compares the prints of a stream of messages with those of `ovs-ofctl ofp-parse`.
 fn compare_prints(what: &str, messages: &[Vec<u8>]) {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("stream");
-    std::fs::write(&file, messages.concat()).unwrap();
-    let theirs = run(Command::new("ovs-ofctl").arg("ofp-parse").arg(&file));
-    let theirs = split_prints(&theirs);
+    let theirs = ofp_parse(messages, 0);
     let mut differences = Vec::new();
     for (message, their) in messages.iter().zip(&theirs) {
         let ours = print_message(message, Verbosity::NORMAL);
@@ -115,24 +69,6 @@ fn compare_prints(what: &str, messages: &[Vec<u8>]) {
         }
     }
     report(what, &differences, messages.len());
-    assert_eq!(theirs.len(), messages.len(), "{what}: prints");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Every message begins with a name and a transaction id.
-fn split_prints(all: &str) -> Vec<String> {
-    let mut prints: Vec<String> = Vec::new();
-    for line in all.split_inclusive('\n') {
-        let named = line.starts_with("OFP") || line.starts_with("NX");
-        match prints.last_mut() {
-            Some(last) if !(named && line.contains("(xid=")) => last.push_str(line),
-            _ => prints.push(line.to_owned()),
-        }
-    }
-    prints
 }
 
 #[test]

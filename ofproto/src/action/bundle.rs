@@ -194,12 +194,9 @@ impl Bundle {
             let (ofs, n_bits) = Subfield::split(ofs_nbits);
             Some(Subfield::decode_word(&mut dst_reader, ofs, n_bits)?)
         } else {
-            let header = dst_reader.u32("destination")?;
-            if ofs_nbits != 0 || header != 0 {
-                return Err(argument(at, "bundle destination"));
-            }
             None
         };
+        let surplus = !load && (ofs_nbits != 0 || dst_reader.peek() != [0; 4]);
         let zeros = r.u32("bundle zeros")?;
         if r.remaining() < usize::from(n) * 2 {
             return Err(DecodeError::new(
@@ -212,6 +209,7 @@ impl Bundle {
             || algorithm.name().is_none()
             || member_type != MEMBER_TYPE_PORT
             || zeros != 0
+            || surplus
             || n > MAX_MEMBERS
             || dst.is_some_and(|d| d.n_bits < 16)
         {

@@ -21,6 +21,10 @@ open_numbers! {
         GROUP = 4,
         /// Output from a packet-out (OpenFlow 1.4).
         PACKET_OUT = 5,
+        /// A flow for what nothing else matches (Open vSwitch's own use).
+        EXPLICIT_MISS = 6,
+        /// A table without such a flow (Open vSwitch's own use).
+        IMPLICIT_MISS = 7,
     }
 }
 

@@ -142,6 +142,9 @@ impl Ct {
     pub(super) fn decode(r: &mut Reader<'_>, depth: u8) -> Result<Self, DecodeError> {
         let at = r.offset();
         let bad = |code, what| Err(DecodeError::new(code, what, at));
+        if r.remaining() < 14 {
+            return bad(OfpError::OFPBAC_BAD_LEN, "ct");
+        }
         let flags = r.u16("ct flags")?;
         if flags & ct_flags::FORCE != 0 && flags & ct_flags::COMMIT == 0 {
             return bad(OfpError::OFPBAC_BAD_ARGUMENT, "ct force without commit");

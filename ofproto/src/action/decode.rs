@@ -18,7 +18,6 @@ fn exact_body(subtype: u16) -> Option<usize> {
         7 | 9 | 15 | 27..=29 | 32 | 50 => 14,
         10 | 22 | 38 | 41 => 22,
         51 => 30,
-        48 | 47 => 6,
         _ => return None,
     })
 }
@@ -36,7 +35,8 @@ impl Action {
             return Err(bad_len().wanted(4, had));
         };
         let len = usize::from(u16::from_be_bytes([l0, l1]));
-        if len < 8 || len % 8 != 0 || len > had {
+        let vendor = [t0, t1] == [0xff; 2];
+        if len < 8 || len % 8 != 0 || len > had || vendor && len < 16 {
             // Its number is looked at before its length.
             return Err(match refused(r.peek()) {
                 Some(code) => DecodeError::new(code, "action", at),
@@ -58,7 +58,7 @@ impl Action {
 const LAST_STANDARD: u16 = 11;
 
 fn is_known_nicira(subtype: u16) -> bool {
-    matches!(subtype, 1 | 2 | 4..=10 | 12..=45 | 49..=51)
+    matches!(subtype, 1 | 2 | 4..=10 | 12..=45 | 49..=51 | 254 | 255)
 }
 
 /// Why a switch refuses the action at the front of `bytes` whatever its length is.
@@ -296,11 +296,11 @@ fn decode_vendor(r: &mut Reader<'_>, depth: u8) -> Result<Action, DecodeError> {
             // Not an action of this version, so nobody says what is wrong with it.
             Err(_) => return Ok(unknown(0xffff, original)),
         },
-        47 => {
+        47 if r.remaining() == 6 => {
             r.skip(2, "pad")?;
             Action::Decap(r.u32("packet type")?)
         }
-        48 => Action::DecNshTtl,
+        48 if r.remaining() == 6 => Action::DecNshTtl,
         49 => {
             if r.remaining() < 14 {
                 return Err(bad(OfpError::OFPBAC_BAD_LEN));

@@ -176,7 +176,7 @@ pub(crate) fn decode_reference(r: &mut Reader<'_>) -> Result<(FieldId, u8), Deco
 fn reference(header: Header, at: usize) -> Result<(FieldId, u8), DecodeError> {
     let bad = |code| DecodeError::new(code, "field reference", at);
     let field = FieldId::from_header(&header).ok_or(bad(OfpError::OFPBMC_BAD_FIELD))?;
-    let len = header.payload_len().unwrap_or(0);
+    let len = header.unmasked().payload_len().unwrap_or(0);
     let tun_len = match field.tun_metadata_index() {
         Some(_) if (1..=124).contains(&len) => u8::try_from(len).unwrap_or(0) % 124,
         None if len == usize::from(field.info().bytes) => 0,

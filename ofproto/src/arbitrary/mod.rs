@@ -20,13 +20,17 @@
 //! `tests/differential.rs` sends what is generated here through `ovs-ofctl` and a real switch.
 
 mod action;
+mod frame;
+mod group;
 mod matching;
 mod message;
+mod stats;
 
 use ::arbitrary::{Arbitrary, Result, Unstructured};
 
 use crate::action::ActionList;
 use crate::matching::Match;
+use crate::msg::registry::Kind;
 use crate::msg::{FlowMod, FlowModCommand, FlowModForm, Message, flow_flags};
 use crate::ports::{NO_BUFFER, Port};
 
@@ -81,7 +85,16 @@ fn timeout(u: &mut Unstructured<'_>) -> Result<u16> {
     }
 }
 
+/// A message of one kind, which is one of [`ENTRIES`](crate::msg::registry::ENTRIES).
+///
+/// # Errors
+/// When `u` runs out of bytes in a way that `arbitrary` reports.
+pub fn message_of(kind: Kind, u: &mut Unstructured<'_>) -> Result<Message> {
+    message::message_of(kind, u)
+}
+
 impl<'a> Arbitrary<'a> for Message {
+    /// A message of any kind, all equally likely.
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         message::arbitrary_message(u)
     }

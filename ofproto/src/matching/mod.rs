@@ -417,7 +417,7 @@ impl Match {
             code: OfpError::OFPBMC_BAD_FIELD,
             field,
         })?;
-        if value.len() != mask.len() || value.is_empty() || value.len() > 124 {
+        if value.len() != mask.len() || value.len() > 124 {
             return Err(MatchError {
                 code: OfpError::OFPBMC_BAD_VALUE,
                 field,

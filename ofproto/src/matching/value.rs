@@ -79,7 +79,7 @@ impl FieldId {
     #[inline]
     pub(crate) fn stored_mask(self, value: u128, mask: u128) -> u128 {
         let used = match self {
-            FieldId::IPV6_LABEL => 0xf_ffff,
+            FieldId::IPV6_LABEL if mask & 0xf_ffff == 0xf_ffff => 0xf_ffff,
             FieldId::NSH_SPI => 0xff_ffff,
             FieldId::IP_FRAG => 0x3,
             FieldId::CT_STATE => return mask & 0xff,

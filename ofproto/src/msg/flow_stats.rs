@@ -2,7 +2,7 @@
 
 use crate::action::ActionList;
 use crate::codec::{Codec, Reader, Writer};
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, EncodeError, OfpError};
 use crate::matching::{FixedMatch, Match, MatchOptions};
 use crate::ports::{Port, TABLE_ALL};
 
@@ -142,6 +142,9 @@ pub struct FlowStats {
 }
 
 impl FlowStats {
+    /// Bytes of an entry in Nicira form before its match.
+    const NX_LEN: usize = 48;
+
     pub(crate) fn encode_nx(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
         let start = w.position();
         w.u16(0);
@@ -192,22 +195,28 @@ impl FlowStats {
         Ok(entry)
     }
 
+    /// As in Open vSwitch, the match may take what the message has, not only what the entry has.
     pub(crate) fn decode_nx(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut r = Self::entry(r)?;
-        let table = r.u8("table")?;
-        r.skip(1, "pad")?;
-        let duration = (r.u32("seconds")?, r.u32("nanoseconds")?);
-        let priority = r.u16("priority")?;
-        let idle_timeout = r.u16("idle timeout")?;
-        let hard_timeout = r.u16("hard timeout")?;
-        let match_len = r.u16("match length")?;
-        let idle_age = r.u16("idle age")?.checked_sub(1);
-        let hard_age = r.u16("hard age")?.checked_sub(1);
-        let cookie = r.u64("cookie")?;
-        let packets = r.u64("packets")?;
-        let bytes = r.u64("bytes")?;
-        let match_ = take_nx_match(&mut r, match_len, MatchOptions::default())?;
-        let actions = ActionList::decode(&mut r)?;
+        let at = r.offset();
+        let too_short = || DecodeError::new(OfpError::OFPBRC_BAD_LEN, "flow stats entry", at);
+        let mut head = r.sub(Self::NX_LEN, "flow stats entry")?;
+        let len = usize::from(head.u16("flow stats length")?);
+        let table = head.u8("table")?;
+        head.skip(1, "pad")?;
+        let duration = (head.u32("seconds")?, head.u32("nanoseconds")?);
+        let priority = head.u16("priority")?;
+        let idle_timeout = head.u16("idle timeout")?;
+        let hard_timeout = head.u16("hard timeout")?;
+        let match_len = head.u16("match length")?;
+        let idle_age = head.u16("idle age")?.checked_sub(1);
+        let hard_age = head.u16("hard age")?.checked_sub(1);
+        let cookie = head.u64("cookie")?;
+        let packets = head.u64("packets")?;
+        let bytes = head.u64("bytes")?;
+        let fixed = Self::NX_LEN + usize::from(match_len).next_multiple_of(8);
+        let actions_len = len.checked_sub(fixed).ok_or_else(too_short)?;
+        let match_ = take_nx_match(r, match_len, MatchOptions::default())?;
+        let actions = ActionList::decode(&mut r.sub(actions_len, "flow stats actions")?)?;
         Ok(FlowStats {
             table,
             duration,

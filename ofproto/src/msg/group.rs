@@ -124,7 +124,7 @@ impl Codec for Bucket {
         let properties = b.decode_properties(&mut body);
         properties.map_err(|error| after_actions(core::slice::from_ref(&b), error))?;
         if bucket_id > BUCKET_MAX {
-            return Err(bad);
+            return Err(after_actions(core::slice::from_ref(&b), bad));
         }
         Ok(b)
     }
@@ -216,6 +216,9 @@ impl SelectionMethod {
         let mut fields = Vec::new();
         while !r.is_empty() {
             let header = decode_header(r)?;
+            if header.payload_len().is_none_or(|len| len > r.remaining()) {
+                return Err(bad(OfpError::OFPBMC_BAD_LEN));
+            }
             let field = FieldId::from_header(&header)
                 .filter(|f| *f != FieldId::COOKIE && f.tun_metadata_index().is_none())
                 .ok_or(bad(OfpError::OFPBMC_BAD_FIELD))?;
@@ -258,7 +261,8 @@ fn decode_buckets(r: &mut Reader<'_>, len: u16) -> Result<Vec<Bucket>, DecodeErr
     let before = ids.len();
     ids.dedup();
     if ids.len() != before {
-        return Err(r.error(OfpError::OFPGMFC_BAD_BUCKET, "bucket id"));
+        let error = r.error(OfpError::OFPGMFC_BAD_BUCKET, "bucket id");
+        return Err(after_actions(&buckets, error));
     }
     Ok(buckets)
 }

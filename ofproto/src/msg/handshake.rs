@@ -37,19 +37,12 @@ impl Hello {
                 ok = false;
                 break;
             };
-            match <[u8; 4]>::try_from(element.get(..4).unwrap_or(&[])) {
-                Ok(word) if kind == 1 => {
-                    let word = u32::from_be_bytes(word) & !1;
-                    if word == 0 {
-                        ok = false;
-                    } else {
-                        bitmap = word;
-                    }
-                    ok &= element
-                        .get(4..)
-                        .is_some_and(|rest| rest.iter().all(|b| *b == 0));
-                }
-                _ => ok = false,
+            // Versions above 31, in further words, are nobody's.
+            let whole = kind == 1 && element.len().is_multiple_of(4);
+            let word = element.first_chunk().filter(|_| whole);
+            match word.map_or(0, |word| u32::from_be_bytes(*word) & !1) {
+                0 => ok = false,
+                word => bitmap = word,
             }
         }
         (if bitmap == 0 { default } else { bitmap }, ok)
@@ -62,8 +55,7 @@ impl Hello {
             .checked_sub(4)
             .ok_or(r.error(OfpError::OFPBRC_BAD_LEN, "hello element"))?;
         let data = r.take(data, "hello element")?;
-        let pad = crate::codec::padding8(len).min(r.remaining());
-        r.skip(pad, "hello padding")?;
+        r.skip(crate::codec::padding8(len), "hello padding")?;
         Ok((kind, data))
     }
 }

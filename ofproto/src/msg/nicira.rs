@@ -91,9 +91,13 @@ pub struct AsyncProperty {
     pub mask: u32,
 }
 
-/// The reasons that exist, per pair of property types: packet-in, port status, flow removed, role
-/// status, table status, request forward.
-const ALLOWED: [u32; 6] = [0b111, 0b111, 0b11_1111, 0b111, 0b1_1000, 0b11];
+impl AsyncProperty {
+    /// The reasons that exist, per pair of property types: packet-in, port status, flow removed,
+    /// role status, table status, request forward.
+    pub const ALLOWED: [u32; 6] = [0b111, 0b111, 0b11_1111, 0b111, 0b1_1000, 0b11];
+    /// From here on property types are an experimenter's.
+    const EXPERIMENTER: u16 = 0xfffe;
+}
 
 impl Codec for AsyncProperty {
     fn encode(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {
@@ -101,11 +105,11 @@ impl Codec for AsyncProperty {
     }
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut p = property::take(r)?;
-        let Some(allowed) = ALLOWED.get(usize::from(p.kind / 2)) else {
+        let mut p = property::take_with(r, Self::EXPERIMENTER)?;
+        let Some(allowed) = Self::ALLOWED.get(usize::from(p.kind / 2)) else {
             // Most messages answer with an error about properties here.
             let code = match p.kind {
-                property::EXPERIMENTER => OfpError::OFPBPC_BAD_EXP_TYPE,
+                Self::EXPERIMENTER.. => OfpError::OFPBPC_BAD_EXP_TYPE,
                 _ => OfpError::OFPACFC_UNSUPPORTED,
             };
             return Err(DecodeError::new(code, "async property", p.at));

@@ -9,14 +9,16 @@ use super::action_print::write_dotted_hex;
 use super::error::TextError;
 use super::scan::Span;
 
-/// Names of reasons (`enum ofp_packet_in_reason`).
-const REASONS: [(PacketInReason, &str); 6] = [
+/// Names of reasons (`enum ofp_packet_in_reason`); Open vSwitch leaves two of them empty.
+const REASONS: [(PacketInReason, &str); 8] = [
     (PacketInReason::NO_MATCH, "no_match"),
     (PacketInReason::ACTION, "action"),
     (PacketInReason::INVALID_TTL, "invalid_ttl"),
     (PacketInReason::ACTION_SET, "action_set"),
     (PacketInReason::GROUP, "group"),
     (PacketInReason::PACKET_OUT, "packet_out"),
+    (PacketInReason::EXPLICIT_MISS, ""),
+    (PacketInReason::IMPLICIT_MISS, ""),
 ];
 
 /// The name, or the number of a reason that has none.

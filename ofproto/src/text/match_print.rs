@@ -194,6 +194,10 @@ impl Printer<'_> {
         self.plain(FieldId::CT_NW_DST, "ct_nw_dst")?;
         self.plain(FieldId::CT_IPV6_DST, "ct_ipv6_dst")?;
         self.number(FieldId::CT_NW_PROTO, "ct_nw_proto", 1)?;
+        // Open vSwitch shows the ports beside their protocol only.
+        if self.matching.get(FieldId::CT_NW_PROTO).is_none() && !self.all_masks {
+            return Ok(());
+        }
         self.number(FieldId::CT_TP_SRC, "ct_tp_src", 1)?;
         self.number(FieldId::CT_TP_DST, "ct_tp_dst", 1)
     }
@@ -265,11 +269,22 @@ impl Printer<'_> {
         self.number(FieldId::TUN_GBP_ID, "tun_gbp_id", 1)?;
         self.hex_value(FieldId::TUN_GBP_FLAGS, "tun_gbp_flags")?;
         self.decimal_value(FieldId::TUN_ERSPAN_VER, "tun_erspan_ver")?;
-        self.hex_value(FieldId::TUN_ERSPAN_IDX, "tun_erspan_idx")?;
-        self.decimal_value(FieldId::TUN_ERSPAN_DIR, "tun_erspan_dir")?;
-        self.hex_value(FieldId::TUN_ERSPAN_HWID, "tun_erspan_hwid")?;
-        self.hex_value(FieldId::TUN_GTPU_FLAGS, "gtpu_flags")?;
-        self.decimal_value(FieldId::TUN_GTPU_MSGTYPE, "gtpu_msgtype")?;
+        // Open vSwitch shows only what the version of the header has.
+        let version = self.matching.value_or_zero(FieldId::TUN_ERSPAN_VER);
+        if version == 1 || self.all_masks {
+            self.hex_value(FieldId::TUN_ERSPAN_IDX, "tun_erspan_idx")?;
+        }
+        if version == 2 || self.all_masks {
+            self.decimal_value(FieldId::TUN_ERSPAN_DIR, "tun_erspan_dir")?;
+            self.hex_value(FieldId::TUN_ERSPAN_HWID, "tun_erspan_hwid")?;
+        }
+        // Open vSwitch prints other names than it reads.
+        let (flags, msgtype) = match self.all_masks {
+            true => ("tun_gtpu_flags", "tun_gtpu_msgtype"),
+            false => ("gtpu_flags", "gtpu_msgtype"),
+        };
+        self.hex_value(FieldId::TUN_GTPU_FLAGS, flags)?;
+        self.decimal_value(FieldId::TUN_GTPU_MSGTYPE, msgtype)?;
         if let Some((value, mask)) = self.matching.get(FieldId::TUN_FLAGS) {
             self.named("tun_flags")?;
             // Always with signs: the switch has more flags than may be matched.
@@ -368,20 +383,20 @@ impl Printer<'_> {
     }
 
     fn network(&mut self, ty: PacketKind) -> fmt::Result {
-        self.plain(FieldId::IPV6_SRC, "ipv6_src")?;
-        self.plain(FieldId::IPV6_DST, "ipv6_dst")?;
-        if let Some((value, mask)) = self.matching.get(FieldId::IPV6_LABEL) {
-            self.named("ipv6_label")?;
-            write!(self.out, "0x{value:05x}")?;
-            if mask != FieldId::IPV6_LABEL.info().full_mask() {
-                write!(self.out, "/0x{mask:05x}")?;
-            }
+        // Open vSwitch shows the addresses of the Ethernet type only.
+        let ipv6 = self.matching.exact(FieldId::ETH_TYPE) == Some(0x86dd);
+        if ipv6 || self.all_masks {
+            self.plain(FieldId::IPV6_SRC, "ipv6_src")?;
+            self.plain(FieldId::IPV6_DST, "ipv6_dst")?;
+            self.ipv6_label()?;
         }
         self.plain(FieldId::ARP_SPA, "arp_spa")?;
         self.plain(FieldId::ARP_TPA, "arp_tpa")?;
         self.nsh()?;
-        self.plain(FieldId::IP_SRC, "nw_src")?;
-        self.plain(FieldId::IP_DST, "nw_dst")?;
+        if !ipv6 || self.all_masks {
+            self.plain(FieldId::IP_SRC, "nw_src")?;
+            self.plain(FieldId::IP_DST, "nw_dst")?;
+        }
         if !ty.ip_proto_said {
             self.number(FieldId::NW_PROTO, "nw_proto", 2)?;
         }
@@ -398,6 +413,18 @@ impl Printer<'_> {
         self.plain(FieldId::IP_FRAG, "nw_frag")
     }
 
+    fn ipv6_label(&mut self) -> fmt::Result {
+        let Some((value, mask)) = self.matching.get(FieldId::IPV6_LABEL) else {
+            return Ok(());
+        };
+        self.named("ipv6_label")?;
+        write!(self.out, "0x{value:05x}")?;
+        if mask != FieldId::IPV6_LABEL.info().full_mask() {
+            write!(self.out, "/0x{mask:05x}")?;
+        }
+        Ok(())
+    }
+
     fn nsh(&mut self) -> fmt::Result {
         self.number(FieldId::NSH_FLAGS, "nsh_flags", 2)?;
         self.number(FieldId::NSH_TTL, "nsh_ttl", 2)?;
@@ -405,6 +432,10 @@ impl Printer<'_> {
         self.number(FieldId::NSH_NP, "nsh_np", 2)?;
         self.padless_hex(FieldId::NSH_SPI, "nsh_spi")?;
         self.number(FieldId::NSH_SI, "nsh_si", 2)?;
+        // Open vSwitch shows the contexts of metadata type 1 only.
+        if self.matching.exact(FieldId::NSH_MDTYPE) != Some(1) && !self.all_masks {
+            return Ok(());
+        }
         self.padless_hex(FieldId::NSH_C1, "nsh_c1")?;
         self.padless_hex(FieldId::NSH_C2, "nsh_c2")?;
         self.padless_hex(FieldId::NSH_C3, "nsh_c3")?;

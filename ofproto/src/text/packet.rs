@@ -272,16 +272,18 @@ impl<'a> Packet<'a> {
         };
         let &[v, w, x, y, length_high, length_low, next, hops] = head;
         let length = usize::from(u16::from_be_bytes([length_high, length_low]));
-        let Some(payload) = rest.get(..length).filter(|_| v >> 4 == 6) else {
+        let Some(payload) = rest.get(..length) else {
             return;
         };
         let word = u32::from_be_bytes([v, w, x, y]);
         let [_, class, ..] = (word >> 4).to_be_bytes();
         self.set(FieldId::IPV6_SRC, u128::from_be_bytes(*src));
         self.set(FieldId::IPV6_DST, u128::from_be_bytes(*dst));
-        self.set(FieldId::IPV6_LABEL, word & 0xf_ffff);
         self.rest = payload;
-        let (proto, fragment) = self.extension_headers(next);
+        let Some((proto, fragment)) = self.extension_headers(next) else {
+            return;
+        };
+        self.set(FieldId::IPV6_LABEL, word & 0xf_ffff);
         self.ip(proto, class, hops, fragment);
         self.checksum = checksum(proto, self.rest);
         if fragment != 3 {
@@ -289,42 +291,36 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Skips to the transport header; its protocol, and the fragment state.
-    fn extension_headers(&mut self, mut next: u8) -> (u8, u8) {
+    /// Skips to the transport header; its protocol, and the fragment state. `None` when the packet
+    /// ends before it.
+    fn extension_headers(&mut self, mut next: u8) -> Option<(u8, u8)> {
         let mut fragment = 0;
         loop {
             match next {
                 // Hop-by-hop, routing, destination options, authentication.
                 0 | 43 | 60 | 51 => {
-                    let Some(&[kind, length]) = self.rest.first_chunk::<2>() else {
-                        return (next, fragment);
-                    };
+                    let &[kind, length, ..] = self.rest.first_chunk::<8>()?;
                     let units = usize::from(length);
                     let bytes = if next == 51 {
                         (units + 2) * 4
                     } else {
                         (units + 1) * 8
                     };
-                    let Some(rest) = self.rest.get(bytes..) else {
-                        return (next, fragment);
-                    };
-                    self.rest = rest;
+                    self.rest = self.rest.get(bytes..)?;
                     next = kind;
                 }
                 44 => {
-                    let Some(&[kind, _, high, low, ..]) = self.take::<8>() else {
-                        return (next, fragment);
-                    };
+                    let &[kind, _, high, low, ..] = self.take::<8>()?;
                     next = kind;
                     let word = u16::from_be_bytes([high, low]);
                     if word & 0xfff9 != 0 {
                         fragment = 1;
                     }
                     if word & 0xfff8 != 0 {
-                        return (next, 3);
+                        return Some((next, 3));
                     }
                 }
-                _ => return (next, fragment),
+                _ => return Some((next, fragment)),
             }
         }
     }

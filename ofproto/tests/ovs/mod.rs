@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::run::run;
+
 /// ovsdb-server and ovs-vswitchd with one bridge `br0`; both end with it.
 pub struct Ovs {
     dir: tempfile::TempDir,
@@ -97,28 +99,6 @@ impl Ovs {
     pub fn management(&self) -> PathBuf {
         self.path("br0.mgmt")
     }
-}
-
-/// Runs a program to its end and returns what it printed; anything but success fails the test.
-pub fn run(command: &mut Command) -> String {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let output = command.output();
-    let output = output.unwrap_or_else(|error| {
-        panic!(
-            "{:?}: {error}: install openvswitch-switch",
-            command.get_program()
-        )
-    });
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{stderr}",
-        output.status
-    );
-    String::from_utf8(output.stdout).unwrap()
 }
 
 fn wait_for(path: &Path) {

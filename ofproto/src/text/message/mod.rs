@@ -145,10 +145,12 @@ fn write_whole(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::Res
             {
                 write_name(out, name, bytes)?;
                 let head = out.len();
-                write_until_error(out, bytes, verbosity)?;
+                let earlier = write_until_error(out, bytes, verbosity)?;
                 end_partial(out, head);
+                earlier.unwrap_or(error.code())
+            } else {
+                error.code()
             }
-            error.code()
         }
     };
     writeln!(out, "***decode error: {error}***")?;
@@ -156,38 +158,42 @@ fn write_whole(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::Res
 }
 
 /// What Open vSwitch has printed of a body before it finds the error in it: the flags of
-/// statistics, and the entries of a list before the wrong one.
-fn write_until_error(out: &mut String, bytes: &[u8], verbosity: Verbosity) -> fmt::Result {
+/// statistics, and the entries of a list before the wrong one. The result is an error in these
+/// entries that decoding leaves open, such as an unknown action.
+fn write_until_error(
+    out: &mut String,
+    bytes: &[u8],
+    verbosity: Verbosity,
+) -> Result<Option<OfpError>, fmt::Error> {
     let mut body = Reader::new(bytes.get(HEADER_LEN..).unwrap_or(&[]));
     match Kind::of(bytes) {
         Some(Kind::Stats(MsgType::STATS_REPLY, _) | Kind::NiciraStats(MsgType::STATS_REPLY, _)) => {
             if let Ok((flags, reply, _)) = StatsReply::decode_prefix(&mut body) {
                 write_stats_flags(out, flags, Message::REPLY_MORE)?;
-                write_stats_reply(out, &reply, verbosity)?;
+                let earlier = write_stats_reply(out, &reply, verbosity)?;
                 if matches!(reply, StatsReply::Group(_)) {
                     out.push_str(" ***parse error***");
                 }
-                return Ok(());
+                return Ok(earlier);
             }
-            write_flags_of(out, bytes, Message::REPLY_MORE)
+            write_flags_of(out, bytes, Message::REPLY_MORE)?;
         }
         Some(Kind::Stats(..) | Kind::NiciraStats(..)) => {
             write_flags_of(out, bytes, 0)?;
-            match StatsRequest::decode_prefix(&mut body) {
-                Ok((_, request @ StatsRequest::FlowMonitor(_), _)) => {
-                    write_stats_request(out, &request)
-                }
-                _ => Ok(()),
+            if let Ok((_, request @ StatsRequest::FlowMonitor(_), _)) =
+                StatsRequest::decode_prefix(&mut body)
+            {
+                write_stats_request(out, &request)?;
             }
         }
         Some(Kind::Standard(MsgType::QUEUE_GET_CONFIG_REPLY)) => {
-            match QueueConfig::decode_prefix(&mut body) {
-                Ok((queues, _)) => tables::write_queue_config(out, &queues),
-                Err(_) => Ok(()),
+            if let Ok((queues, _)) = QueueConfig::decode_prefix(&mut body) {
+                tables::write_queue_config(out, &queues)?;
             }
         }
-        _ => Ok(()),
+        _ => {}
     }
+    Ok(None)
 }
 
 /// The flags of a statistics message.

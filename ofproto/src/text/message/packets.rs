@@ -208,6 +208,7 @@ fn write_continuation(out: &mut String, continuation: &[u8]) -> fmt::Result {
                 writeln!(bridge, " continuation.bridge={}", parts.join("-"))?;
             }
             (STACK, bytes) => stack.push(bytes),
+            (MIRRORS, _) if number == 0 => {}
             (MIRRORS, _) => writeln!(mirrors, " continuation.mirrors={number:#x}")?,
             (CONNTRACKED, _) => tracked.push_str(" continuation.conntracked=true\n"),
             (ACTIONS | ACTION_SET, _) => {
