@@ -15,11 +15,12 @@ mod address;
 mod client;
 mod driver;
 mod mailbox;
+mod output;
 mod stream;
 mod tls;
 
 pub use address::{AddressError, Remote};
-pub use client::{Client, Error, Events, Pending};
+pub use client::{Client, ConnectError, Error, Events, Pending};
 pub use tls::{TlsConfig, TlsError};
 
 use crate::session;

@@ -5,7 +5,9 @@
 //! Consumers see [`Event`]s only. Held by `tests/session_pair.rs`, `tests/server_replica.rs`
 //! and `tests/server_cluster.rs`.
 
+mod conditions;
 mod handshake;
+mod locks;
 mod server_db;
 
 pub use server_db::ServerDatabase;
@@ -18,10 +20,11 @@ use crate::op::Transaction;
 use crate::replica::{IndexSpec, Replica, RowChange};
 use crate::schema::{CheckError, DatabaseSchema, check_transaction};
 use crate::uuid::Uuid;
+use conditions::ConditionChanges;
 use core::fmt;
 use core::time::Duration;
 use handshake::Purpose;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What a session does.
@@ -129,6 +132,8 @@ pub enum Reason {
     NotLeader,
     /// The server lost its cluster.
     NotInCluster,
+    /// The server has not yet applied what another member of its cluster has shown.
+    Stale,
     /// The owner closed it.
     Closed,
 }
@@ -144,6 +149,7 @@ impl fmt::Display for Reason {
             Self::HandshakeTimeout => f.write_str("handshake timed out"),
             Self::NotLeader => f.write_str("not the cluster leader"),
             Self::NotInCluster => f.write_str("server is cut off from its cluster"),
+            Self::Stale => f.write_str("server lags behind what has been seen of its cluster"),
             Self::Closed => f.write_str("closed"),
         }
     }
@@ -176,7 +182,12 @@ pub struct Session {
     /// Format of the monitor in force; `None` until its reply.
     active: Option<Method>,
     last_txn: Uuid,
+    /// The cluster last seen, and the highest index seen of it.
+    seen: Option<(Uuid, i64)>,
+    conditions: ConditionChanges,
     locks: BTreeMap<Str, bool>,
+    /// Locks to be stolen at the next connect.
+    steals: BTreeSet<Str>,
     failed: Option<Reason>,
     counters: Counters,
 }
@@ -195,7 +206,10 @@ impl Session {
             method: config.method,
             active: None,
             last_txn: Uuid::ZERO,
+            seen: None,
+            conditions: ConditionChanges::default(),
             locks: BTreeMap::new(),
+            steals: BTreeSet::new(),
             failed: None,
             counters: Counters::default(),
             config,
@@ -206,7 +220,6 @@ impl Session {
     pub fn connected(&mut self, now: Duration) {
         self.conn = Some(Conn::new(self.config.limits, now));
         self.failed = None;
-        self.active = None;
         self.server = None;
         self.counters.connections += 1;
         self.start_handshake(now);
@@ -218,6 +231,11 @@ impl Session {
             return;
         }
         let reason = self.failed.take().unwrap_or(reason);
+        self.active = None;
+        if core::mem::take(&mut self.conditions).unsettled() {
+            // The last transaction was seen with other rows in view.
+            self.last_txn = Uuid::ZERO;
+        }
         for (id, purpose) in core::mem::take(&mut self.purposes) {
             if matches!(purpose, Purpose::Caller) {
                 self.events.push_back(Event::Reply(id, Outcome::Lost));

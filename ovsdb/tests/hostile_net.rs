@@ -138,6 +138,55 @@ fn busy_caller_does_not_starve_probes() {
     assert!(answers >= 10, "{answers} answers");
 }
 
+/// A peer that has always more to say: requests go out all the same, are answered, and expire.
+#[test]
+fn a_peer_that_never_stops_talking() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let peer = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let chatter = r#"{"id":null,"method":"chatter","params":["........................"]}"#;
+        let chatter = chatter.repeat(4000).into_bytes();
+        let (mut said, mut heard) = (chatter.len(), Vec::new());
+        let mut turn = chatter.clone();
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            if said == turn.len() {
+                turn.clone_from(&chatter);
+                said = 0;
+                // Answers the questions called "answer".
+                while let Ok((json, used)) = ovsdb::json::parse_prefix(&heard) {
+                    heard.drain(..used);
+                    if json.member("method") == Some(&Json::from("answer")) {
+                        let id = json.member("id").unwrap();
+                        turn.extend(format!(r#"{{"id":{id},"result":[],"error":null}}"#).bytes());
+                    }
+                }
+            }
+            said += socket.write(&turn[said..]).unwrap_or(0);
+            let mut chunk = [0; 65536];
+            if let Ok(n) = socket.read(&mut chunk) {
+                heard.extend_from_slice(&chunk[..n]);
+            }
+        }
+    });
+    block_on(LIMIT, async {
+        let mut config = Config::new(vec![Remote::Unix(path)], "x");
+        config.session.handshake_timeout = LIMIT;
+        let (client, mut events) = Client::spawn(config).unwrap();
+        while !matches!(events.next().await, Some(Event::Notification(..))) {}
+        for _ in 0..10 {
+            client.request("answer", vec![], LIMIT).await.unwrap();
+        }
+        let silence = client.request("silence", vec![], Duration::from_millis(100));
+        assert_eq!(silence.await, Err(Error::Expired));
+        stop.send(()).unwrap();
+    });
+    peer.join().unwrap();
+}
+
 /// The server's own view of a caller that takes no events: the connection goes on, and what
 /// waits is bounded by the number of rows, not of changes.
 #[test]

@@ -2,7 +2,7 @@
 
 use super::driver::{self, Command};
 use super::mailbox::Mailbox;
-use super::{Config, TlsError, tls};
+use super::{Config, Remote, TlsError, tls};
 use crate::conn::Refused;
 use crate::error::DecodeError;
 use crate::json::{Json, Str};
@@ -27,6 +27,7 @@ pub(super) struct Shared {
     mailbox: Mutex<Mailbox>,
     pub(super) ready: Notify,
     counters: Mutex<Counters>,
+    failure: Mutex<Option<ConnectError>>,
 }
 
 impl Shared {
@@ -37,7 +38,28 @@ impl Shared {
     pub(super) fn counters(&self) -> MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(super) fn failure(&self) -> MutexGuard<'_, Option<ConnectError>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// Why a remote could not be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectError {
+    /// The remote.
+    pub remote: Remote,
+    /// The reason, in the words of the system or of TLS.
+    pub reason: Str,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}: {}", self.remote, self.reason)
+    }
+}
+
+impl core::error::Error for ConnectError {}
 
 /// Why a request has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +237,11 @@ impl Client {
             .send(Command::Reconnect)
             .await
             .map_err(|_| Error::Closed)
+    }
+
+    /// Why the last attempt to connect failed; `None` if it succeeded or none has ended yet.
+    pub fn last_failure(&self) -> Option<ConnectError> {
+        self.shared.failure().clone()
     }
 
     /// Counters over all connections.

@@ -1,6 +1,7 @@
 //! The thread: moves bytes between the socket and the session.
 
-use super::client::Shared;
+use super::client::{ConnectError, Shared};
+use super::output::Output;
 use super::stream::{self, Reader, Writer};
 use super::{Config, Remote};
 use crate::conn::{Refused, RequestId};
@@ -8,11 +9,12 @@ use crate::json::{Json, Str};
 use crate::monitor::TableMonitor;
 use crate::op::Transaction;
 use crate::session::{Event, NotSent, Outcome, Reason, Session};
+use core::task::Poll;
 use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot};
 
 /// What a caller gets for a request.
@@ -101,10 +103,13 @@ impl Driver<'_> {
                 let began = Instant::now();
                 self.session.connected(self.now());
                 let reason = self.converse(reader, writer).await;
-                let good = !matches!(reason, Reason::NotLeader | Reason::NotInCluster);
+                let unfit = matches!(
+                    reason,
+                    Reason::NotLeader | Reason::NotInCluster | Reason::Stale
+                );
                 self.session.disconnected(reason);
                 self.deliver();
-                if good && began.elapsed() >= self.config.backoff_min {
+                if !unfit && began.elapsed() >= self.config.backoff_min {
                     backoff = self.config.backoff_min;
                 }
             }
@@ -117,6 +122,7 @@ impl Driver<'_> {
         self.epoch.elapsed()
     }
 
+    /// Connects; the reason of a failure is kept for whoever asks.
     async fn connect(&mut self, remote: &Remote) -> Option<(Reader, Writer)> {
         let tls = self.tls.clone();
         let connect = stream::connect(remote, tls.as_ref());
@@ -124,7 +130,21 @@ impl Driver<'_> {
         tokio::pin!(connect);
         loop {
             tokio::select! {
-                done = &mut connect => return done.ok()?.ok(),
+                done = &mut connect => {
+                    let reason = match done {
+                        Ok(Ok(halves)) => {
+                            *self.shared.failure() = None;
+                            return Some(halves);
+                        }
+                        Ok(Err(error)) => error.to_string(),
+                        Err(_) => format!("no answer within {:?}", self.config.connect_timeout),
+                    };
+                    *self.shared.failure() = Some(ConnectError {
+                        remote: remote.clone(),
+                        reason: reason.into(),
+                    });
+                    return None;
+                }
                 command = self.commands.recv(), if self.open => self.refuse(command),
             }
         }
@@ -153,50 +173,38 @@ impl Driver<'_> {
     }
 
     /// Runs one connection to its end.
-    async fn converse(&mut self, mut reader: Reader, mut writer: Writer) -> Reason {
-        let mut sending = Vec::new();
-        let mut sent = 0;
+    async fn converse(&mut self, mut reader: Reader, writer: Writer) -> Reason {
+        let mut output = Output::new(writer);
         let mut commands = Vec::new();
         loop {
             self.deliver();
             if !self.open {
                 return Reason::Closed;
             }
-            if sent == sending.len() {
-                self.session.take_output(&mut sending);
-                sent = 0;
-            }
+            output.refill(&mut self.session);
             let now = self.now();
             let deadline = self.session.deadline();
             let sleep = deadline.map(|d| tokio::time::sleep(d.saturating_sub(now)));
-            let unsent = sending.get(sent..).unwrap_or_default();
-            // Reading comes first, so that a thread that was starved sees what the peer sent
-            // before it looks at the clock. No branch waits for another.
+            let mut read_some = false;
+            // No branch waits for another. Reading comes first, so that a thread that was
+            // starved sees what the peer sent before it looks at the clock.
             tokio::select! {
                 biased;
-                read = reader.read(&mut self.buffer) => match read {
-                    Ok(0) => return Reason::Transport("closed by peer".into()),
-                    Err(error) => return Reason::Transport(error.to_string().into()),
-                    Ok(n) => {
-                        let bytes = self.buffer.get(..n).unwrap_or_default();
-                        if let Err(reason) = self.session.receive(bytes, self.epoch.elapsed()) {
-                            return reason;
-                        }
+                read = reader.read(&mut self.buffer) => {
+                    if let Err(reason) = self.read(read) {
+                        return reason;
                     }
+                    read_some = true;
                 },
-                wrote = writer.write(unsent), if !unsent.is_empty() => match wrote {
-                    Ok(n) => sent += n,
-                    Err(error) => return Reason::Transport(error.to_string().into()),
+                wrote = output.push(), if output.is_pending() => {
+                    if let Err(error) = wrote {
+                        return Reason::Transport(error.to_string().into());
+                    }
                 },
                 n = self.commands.recv_many(&mut commands, TURN) => {
-                    if n == 0 {
-                        self.open = false;
-                    }
-                    for command in commands.drain(..) {
-                        if matches!(command, Command::Reconnect) {
-                            return Reason::Closed;
-                        }
-                        self.command(command);
+                    self.open &= n > 0;
+                    if let Err(reason) = self.take(&mut commands) {
+                        return reason;
                     }
                 },
                 () = async { match sleep {
@@ -208,7 +216,53 @@ impl Driver<'_> {
                     }
                 }
             }
+            // A peer that always has something to say must not keep the rest waiting.
+            if read_some {
+                if let Err(reason) = self.after_reading(&mut commands) {
+                    return reason;
+                }
+                output.refill(&mut self.session);
+                if let Some(Err(error)) = ready(output.push()).await {
+                    return Reason::Transport(error.to_string().into());
+                }
+            }
         }
+    }
+
+    fn read(&mut self, read: std::io::Result<usize>) -> Result<(), Reason> {
+        match read {
+            Ok(0) => Err(Reason::Transport("closed by peer".into())),
+            Err(error) => Err(Reason::Transport(error.to_string().into())),
+            Ok(n) => {
+                let bytes = self.buffer.get(..n).unwrap_or_default();
+                self.session.receive(bytes, self.epoch.elapsed())
+            }
+        }
+    }
+
+    /// What is due besides reading: commands that wait, and the clock.
+    fn after_reading(&mut self, commands: &mut Vec<Command>) -> Result<(), Reason> {
+        while commands.len() < TURN
+            && let Ok(command) = self.commands.try_recv()
+        {
+            commands.push(command);
+        }
+        self.take(commands)?;
+        let now = self.now();
+        if self.session.deadline().is_some_and(|due| due <= now) {
+            self.session.tick(now)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, commands: &mut Vec<Command>) -> Result<(), Reason> {
+        for command in commands.drain(..) {
+            if matches!(command, Command::Reconnect) {
+                return Err(Reason::Closed);
+            }
+            self.command(command);
+        }
+        Ok(())
     }
 
     fn command(&mut self, command: Command) {
@@ -269,4 +323,16 @@ impl Driver<'_> {
             self.shared.ready.notify_one();
         }
     }
+}
+
+/// The outcome of a future that is ready now.
+async fn ready<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = core::pin::pin!(future);
+    core::future::poll_fn(|context| {
+        Poll::Ready(match future.as_mut().poll(context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }

@@ -1,4 +1,4 @@
-//! What a session says by itself: the steps after a connect, monitor changes, locks.
+//! What a session says by itself: the steps after a connect, and what comes of the replies.
 //!
 //! After a connect `set_db_change_aware`, the monitor of `_Server` and `get_schema` go out in
 //! one write; the monitor follows when the schema is known. Replies come in order, so what
@@ -7,7 +7,7 @@
 use super::{Event, Outcome, Reason, ServerDatabase, Session};
 use crate::conn::{self, RequestId};
 use crate::json::{Json, Str};
-use crate::monitor::{Format, Method, TableMonitor, change_params, decode_updates};
+use crate::monitor::{Format, Method, TableMonitor, decode_updates};
 use crate::op::ServerError;
 use crate::schema::DatabaseSchema;
 use crate::uuid::Uuid;
@@ -44,12 +44,8 @@ impl Session {
         self.ask_schema(now);
         let locks: Vec<Str> = self.locks.keys().cloned().collect();
         for lock in locks {
-            self.ask(
-                "lock",
-                &[Json::String(lock.clone())],
-                Purpose::Lock(lock),
-                now,
-            );
+            let steal = self.steals.remove(&lock);
+            self.ask_lock(if steal { "steal" } else { "lock" }, lock, now);
         }
     }
 
@@ -79,7 +75,7 @@ impl Session {
     }
 
     /// The monitors without tables and columns this server's schema does not have.
-    fn known_monitors(&self) -> Vec<TableMonitor> {
+    pub(super) fn known_monitors(&self) -> Vec<TableMonitor> {
         let Some(schema) = &self.schema else {
             return Vec::new();
         };
@@ -96,7 +92,7 @@ impl Session {
         self.config.monitors.iter().filter_map(known).collect()
     }
 
-    fn ask(&mut self, method: &str, params: &[Json], purpose: Purpose, now: Duration) {
+    pub(super) fn ask(&mut self, method: &str, params: &[Json], purpose: Purpose, now: Duration) {
         let deadline = now + self.config.handshake_timeout;
         let Some(conn) = &mut self.conn else { return };
         match conn.request(method, params, Some(deadline)) {
@@ -150,19 +146,25 @@ impl Session {
             (Purpose::Ignored, _) | (Purpose::ServerMonitor, Err(_)) => {}
             (Purpose::ServerMonitor, Ok(json)) => self.server_update(json),
             (Purpose::Schema, Ok(json)) => self.schema_known(&json, now),
-            (Purpose::Monitor(method), Ok(json)) => self.monitor_started(method, json),
-            (Purpose::Monitor(method), Err(_)) if method.older().is_some() => {
-                self.method = method.older().unwrap_or(Method::Monitor);
+            (Purpose::Monitor(method), Ok(json)) => self.monitor_started(method, json, now),
+            (Purpose::Monitor(method), Err(error)) if is_unknown_method(&error) => {
+                match method.older() {
+                    Some(older) => self.method = older,
+                    None => return self.fail(Reason::Refused("server knows no monitor".into())),
+                }
                 self.last_txn = Uuid::ZERO;
+                // The request will hold the newest conditions.
+                self.conditions.waiting.clear();
                 self.ask_monitor(now);
             }
-            (Purpose::ConditionChange, Ok(_)) => {}
+            (Purpose::ConditionChange, Ok(_)) => {
+                self.conditions.in_flight = self.conditions.in_flight.saturating_sub(1);
+            }
             (Purpose::Lock(lock), Ok(json)) => {
                 if json.member("locked").and_then(Json::as_bool) == Some(true) {
                     self.lock_changed(&lock, true);
                 }
             }
-            (Purpose::Lock(_), Err(_)) => {}
             (_, Err(error)) => {
                 let error = ServerError::decode(&error, None);
                 self.fail(Reason::Refused(error.to_string().into()));
@@ -194,7 +196,7 @@ impl Session {
         self.ask_monitor(now);
     }
 
-    fn monitor_started(&mut self, method: Method, json: Json) {
+    fn monitor_started(&mut self, method: Method, json: Json, now: Duration) {
         let (found, updates) = match (method, json) {
             (Method::CondSince, Json::Array(parts)) => {
                 let mut parts = parts.into_iter();
@@ -209,6 +211,7 @@ impl Session {
         self.fold(updates, method.format(), !found);
         if self.failed.is_none() {
             self.events.push_back(Event::InitialSnapshotComplete);
+            self.send_conditions(now);
         }
     }
 
@@ -290,85 +293,23 @@ impl Session {
             self.fail(Reason::NotInCluster);
         } else if server.clustered && !server.leader && self.config.leader_only {
             self.fail(Reason::NotLeader);
-        }
-    }
-
-    /// Acquires a lock and re-acquires it after every reconnect (RFC 7047 §4.1.8).
-    /// [`Event::Lock`] tells when it is held.
-    pub fn lock(&mut self, lock: impl Into<Str>, now: Duration) {
-        self.acquire("lock", lock.into(), now);
-    }
-
-    /// Acquires a lock by taking it from its owner.
-    pub fn steal(&mut self, lock: impl Into<Str>, now: Duration) {
-        self.acquire("steal", lock.into(), now);
-    }
-
-    fn acquire(&mut self, method: &str, lock: Str, now: Duration) {
-        if self.locks.insert(lock.clone(), false).is_none() {
-            self.ask(
-                method,
-                &[Json::String(lock.clone())],
-                Purpose::Lock(lock),
-                now,
-            );
-        }
-    }
-
-    /// Releases a lock.
-    pub fn unlock(&mut self, lock: &str, now: Duration) {
-        if let Some((lock, held)) = self.locks.remove_entry(lock) {
-            self.ask(
-                "unlock",
-                &[Json::String(lock.clone())],
-                Purpose::Ignored,
-                now,
-            );
-            if held {
-                self.events.push_back(Event::Lock(lock, false));
+        } else if let (Some(cluster), Some(index)) = (server.cluster, server.index) {
+            match self.seen {
+                Some((seen, highest)) if seen == cluster && index < highest => {
+                    self.fail(Reason::Stale);
+                }
+                _ => self.seen = Some((cluster, index)),
             }
-        }
-    }
-
-    fn lock_changed(&mut self, lock: &Str, held: bool) {
-        if let Some(state) = self.locks.get_mut(lock)
-            && *state != held
-        {
-            *state = held;
-            self.events.push_back(Event::Lock(lock.clone(), held));
-        }
-    }
-
-    /// Changes which rows are monitored (`monitor_cond_change`); tables not named keep their
-    /// conditions. Rows that come into view or leave it are reported as changes.
-    pub fn change_conditions(&mut self, tables: &[TableMonitor], now: Duration) {
-        let mut changed = Vec::new();
-        for table in tables {
-            for monitor in self
-                .config
-                .monitors
-                .iter_mut()
-                .filter(|m| m.table == table.table)
-            {
-                monitor.conditions.clone_from(&table.conditions);
-                changed.push(monitor.clone());
-            }
-        }
-        // Another set of rows makes the last transaction useless as a point to resume from.
-        self.last_txn = Uuid::ZERO;
-        if self.active.is_some_and(|m| m != Method::Monitor) && !changed.is_empty() {
-            let params = change_params(&monitor_id(), &monitor_id(), &changed);
-            self.ask(
-                "monitor_cond_change",
-                &params,
-                Purpose::ConditionChange,
-                now,
-            );
         }
     }
 }
 
-fn monitor_id() -> Json {
+/// What a server says that is older than the method.
+fn is_unknown_method(error: &Json) -> bool {
+    &*ServerError::decode(error, None).error == "unknown method"
+}
+
+pub(super) fn monitor_id() -> Json {
     Json::from("vifd")
 }
 

@@ -2,7 +2,9 @@
 
 use crate::json::{Json, Object, Str};
 use crate::monitor::RowUpdate;
+use crate::schema::AtomicType;
 use crate::uuid::Uuid;
+use crate::value::Atom;
 
 /// What the server says about the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +18,13 @@ pub struct ServerDatabase {
     pub leader: bool,
     /// Index of the last entry applied, if the database is clustered.
     pub index: Option<i64>,
+    /// The cluster, if the database is clustered and the server has joined it.
+    pub cluster: Option<Uuid>,
 }
 
 impl ServerDatabase {
-    pub(super) const COLUMNS: [&'static str; 5] = ["name", "model", "connected", "leader", "index"];
+    pub(super) const COLUMNS: [&'static str; 6] =
+        ["name", "model", "connected", "leader", "index", "cid"];
 
     /// Folds an update of a row of `_Server.Database` in.
     pub(super) fn fold(slot: &mut Option<Self>, database: &Str, uuid: Uuid, update: RowUpdate) {
@@ -31,6 +36,7 @@ impl ServerDatabase {
                     connected: false,
                     leader: false,
                     index: None,
+                    cluster: None,
                 };
                 new.set(&row);
                 *slot = Some(new);
@@ -54,6 +60,10 @@ impl ServerDatabase {
         self.leader = flag("leader").unwrap_or(self.leader);
         if let Some(index) = row.get("index") {
             self.index = index.as_integer();
+        }
+        if let Some(cid) = row.get("cid") {
+            let atom = Atom::decode(cid, AtomicType::Uuid).ok();
+            self.cluster = atom.and_then(|atom| atom.as_uuid());
         }
     }
 }

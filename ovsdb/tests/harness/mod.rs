@@ -1,6 +1,7 @@
 //! A private ovsdb-server per test, and a client of it.
 #![allow(dead_code, reason = "every test program uses another part")]
 
+pub mod pair;
 pub mod proxy;
 
 use ovsdb::net::{Client, Config, Events, Remote};
@@ -86,7 +87,10 @@ impl Server {
     /// Starts the server again after [`Self::kill`].
     pub fn restart(&mut self) {
         self.kill();
-        let _ = std::fs::remove_file(self.socket());
+        let control = self.dir.path().join("db.ctl");
+        for file in [&self.socket(), &control] {
+            let _ = std::fs::remove_file(file);
+        }
         let child = Command::new("ovsdb-server")
             .args(&self.args)
             .stdout(Stdio::null())
@@ -95,7 +99,8 @@ impl Server {
             .unwrap_or_else(|e| panic!("ovsdb-server: {e}; install openvswitch-switch"));
         self.child = Some(child);
         let began = Instant::now();
-        while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
+        let listens = |file: &Path| std::os::unix::net::UnixStream::connect(file).is_ok();
+        while !listens(&self.socket()) || !listens(&control) {
             assert!(
                 began.elapsed() < Duration::from_secs(20),
                 "ovsdb-server does not listen"
