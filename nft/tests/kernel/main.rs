@@ -4,6 +4,7 @@
 mod batch;
 mod conntrack;
 mod expressions;
+mod generated;
 mod namespace;
 mod probe;
 mod ruleset;

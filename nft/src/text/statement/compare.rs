@@ -7,7 +7,7 @@ use crate::expr::*;
 use crate::name::Bytes;
 use crate::text::action::fallback;
 use crate::text::elements;
-use crate::text::field::is_address;
+use crate::text::field::{FieldName, is_address};
 use crate::text::json::Json;
 use crate::text::term::{Source, Term};
 use crate::text::value::{Kind, Shown, bits, joined, number};
@@ -77,7 +77,24 @@ impl Decoder<'_> {
                         let bytes = usize::try_from(field.len / 8).unwrap_or(0);
                         let (head, tail) = rest.split_at_checked(bytes).unwrap_or((rest, &[]));
                         rest = tail;
-                        self.relate(&field.show(), e.op, field.kind.show(head), false);
+                        let part = Term {
+                            shown: field.show(),
+                            kind: field.kind,
+                            bytes: field.len / 8,
+                            source: Source::Payload {
+                                base: *base,
+                                offset: field.offset,
+                                len: field.len,
+                                field: Some(field),
+                            },
+                        };
+                        self.learn(&part, &Bytes::new(head));
+                        self.relate(
+                            &part.shown,
+                            e.op,
+                            field.kind.show(head),
+                            is_bits(field.kind),
+                        );
                     }
                     return;
                 }
@@ -85,9 +102,18 @@ impl Decoder<'_> {
                     Some(field) if field.len > *len => prefix(field.kind, value, *len, field.len),
                     _ => term.kind.show(value.as_slice()),
                 };
-                self.relate(&term.shown, e.op, shown, false);
+                self.relate(&term.shown, e.op, shown, is_bits(term.kind));
             }
-            _ => self.relate(&term.shown, e.op, term.kind.show(value.as_slice()), false),
+            _ => {
+                let given = u32::try_from(value.len()).unwrap_or(u32::MAX);
+                let shown = if is_address(term.kind) && given < term.bytes {
+                    let (len, whole) = (given.saturating_mul(8), term.bytes.saturating_mul(8));
+                    prefix(term.kind, value, len, whole)
+                } else {
+                    term.kind.show(value.as_slice())
+                };
+                self.relate(&term.shown, e.op, shown, is_bits(term.kind));
+            }
         }
     }
 
@@ -126,32 +152,40 @@ impl Decoder<'_> {
             );
             return self.say(Shown::new(text, Json::one("match", json)));
         }
-        if let Source::Payload {
-            base,
-            offset,
-            len,
-            field,
-        } = &of.source
-            && let Some((skip, count)) = run_of_bits(mask.as_slice())
+        if is_address(of.kind)
+            && let Some((0, count)) = run_of_bits(mask.as_slice())
         {
-            if let Some(field) = field
-                && is_address(field.kind)
-                && skip == 0
-            {
-                let shown = prefix(field.kind, value, count, field.len);
-                return self.relate(&of.shown, op, shown, false);
-            }
-            let at = offset.saturating_add(skip);
-            if let Some(field) = self.protocols.field(*base, at, count)
-                && (at, count) != (*offset, *len)
-            {
-                let shift = len.saturating_sub(skip).saturating_sub(count);
-                let bits = number(value.as_slice(), false) >> shift.min(63);
-                let shown = field.kind.show(&big_endian(bits, count));
-                return self.relate(&field.show(), op, shown, false);
-            }
+            let whole = of.bytes.saturating_mul(8);
+            let shown = prefix(of.kind, value, count, whole);
+            return self.relate(&of.shown, op, shown, false);
+        }
+        if let Some(part) = self.part_of_a_byte(of, mask) {
+            let shown = part.field.kind.show(&part.value_of(value.as_slice()));
+            return self.relate(&part.field.show(), op, shown, false);
         }
         self.relate(&term.shown, op, of.kind.show(value.as_slice()), true);
+    }
+
+    /// The field of a few bits that a masked load is about.
+    pub(super) fn part_of_a_byte(&self, of: &Term, mask: &Bytes) -> Option<Part> {
+        let Source::Payload {
+            base, offset, len, ..
+        } = &of.source
+        else {
+            return None;
+        };
+        let (skip, count) = run_of_bits(mask.as_slice())?;
+        let at = offset.saturating_add(skip);
+        if (at, count) == (*offset, *len) {
+            return None;
+        }
+        let field = self.protocols.field(*base, at, count)?;
+        let shift = len.saturating_sub(skip).saturating_sub(count).min(63);
+        Some(Part {
+            field,
+            shift,
+            bits: count,
+        })
     }
 
     /// What a comparison says about the protocols that follow.
@@ -195,6 +229,25 @@ impl Decoder<'_> {
             _ => {}
         }
     }
+}
+
+/// A field of less than a byte, or of bytes and some bits.
+pub(super) struct Part {
+    pub(super) field: FieldName,
+    shift: u32,
+    bits: u32,
+}
+
+impl Part {
+    /// The field's own value in bytes that were loaded.
+    pub(super) fn value_of(&self, loaded: &[u8]) -> Vec<u8> {
+        big_endian(number(loaded, false) >> self.shift, self.bits)
+    }
+}
+
+/// Without a sign a comparison of bits would ask for some of them.
+const fn is_bits(kind: Kind) -> bool {
+    matches!(kind, Kind::Bits(_) | Kind::NetBits(_))
 }
 
 fn relation(left: &Shown, op: &str, shown_op: &str, right: Shown) -> Shown {

@@ -45,6 +45,10 @@ pub fn statements(family: Family, owned: &OwnedRule) -> Vec<Shown> {
             continue;
         }
         decoder.step(expr);
+        if acts(expr) {
+            // What follows may not hide which packets this was done to.
+            decoder.implied = Implied::default();
+        }
     }
     decoder
         .statements
@@ -52,6 +56,32 @@ pub fn statements(family: Family, owned: &OwnedRule) -> Vec<Shown> {
         .filter(|s| !s.hidden)
         .map(|s| s.shown)
         .collect()
+}
+
+/// Whether an instruction does something to the packet or with it, other than asking.
+fn acts(expr: &Expr) -> bool {
+    match expr {
+        Expr::Immediate(e) => e.data.verdict().is_some(),
+        Expr::Payload(Payload { sreg, .. })
+        | Expr::Meta(Meta { sreg, .. })
+        | Expr::Ct(Ct { sreg, .. }) => sreg.is_some(),
+        Expr::Exthdr(e) => e.dreg.is_none(),
+        Expr::Rt(_)
+        | Expr::Fib(_)
+        | Expr::Socket(_)
+        | Expr::Numgen(_)
+        | Expr::Osf(_)
+        | Expr::Hash(_)
+        | Expr::Xfrm(_)
+        | Expr::Tunnel(_)
+        | Expr::Inner(_)
+        | Expr::Bitwise(_)
+        | Expr::Byteorder(_)
+        | Expr::Cmp(_)
+        | Expr::Range(_)
+        | Expr::Lookup(_) => false,
+        _ => true,
+    }
 }
 
 struct Statement {

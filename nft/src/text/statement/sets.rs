@@ -1,13 +1,14 @@
 //! Lookups in sets and maps, changes of sets, and named objects.
 
 use super::Decoder;
-use crate::data::Register;
+use crate::data::{Data, Register};
+use crate::element::Element;
 use crate::expr::*;
-use crate::name::Name;
+use crate::name::{Bytes, Name};
 use crate::text::action::{self, fallback};
 use crate::text::elements;
 use crate::text::json::Json;
-use crate::text::term::Term;
+use crate::text::term::{Source, Term};
 use crate::text::value::{Kind, Shown};
 
 impl Decoder<'_> {
@@ -39,7 +40,18 @@ impl Decoder<'_> {
     }
 
     /// A set by name, or the content of an anonymous one.
-    pub(super) fn set(&self, name: &Name, id: Option<u32>, kinds: &[Kind]) -> Shown {
+    fn set(&self, name: &Name, id: Option<u32>, kinds: &[Kind]) -> Shown {
+        self.set_of(name, id, kinds, Bytes::clone)
+    }
+
+    /// The same; `value` is what a key means.
+    fn set_of(
+        &self,
+        name: &Name,
+        id: Option<u32>,
+        kinds: &[Kind],
+        value: impl Fn(&Bytes) -> Bytes,
+    ) -> Shown {
         let anonymous = id.and_then(|id| {
             let index = usize::try_from(id).ok()?.checked_sub(1)?;
             self.owned.sets.get(index)
@@ -53,15 +65,46 @@ impl Decoder<'_> {
         } else {
             &own
         };
-        let list = elements::show(&owned.set, kinds, &owned.elements);
+        let meant = |data: &Data| match data {
+            Data::Value(bytes) => Data::Value(value(bytes)),
+            verdict => verdict.clone(),
+        };
+        let all: Vec<Element> = owned
+            .elements
+            .iter()
+            .map(|e| Element {
+                key: e.key.as_ref().map(meant),
+                key_end: e.key_end.as_ref().map(meant),
+                ..e.clone()
+            })
+            .collect();
+        let list = elements::show(&owned.set, kinds, &all);
         let text: Vec<_> = list.iter().map(|shown| shown.text.as_str()).collect();
         let json: Vec<_> = list.iter().map(|shown| shown.json.clone()).collect();
         Shown::new(format!("{{ {} }}", text.join(", ")), Json::one("set", json))
     }
 
+    /// The key of a lookup and the set.
+    fn key_and_set(&mut self, sreg: Register, name: &Name, id: Option<u32>) -> (Shown, Shown) {
+        let term = self.term(sreg);
+        let part = match &term.source {
+            Source::Masked { of, mask, .. } => self.part_of_a_byte(of, mask),
+            _ => None,
+        };
+        if let Some(part) = part {
+            let set = self.set_of(name, id, &[part.field.kind], |key| {
+                Bytes::from(part.value_of(key.as_slice()))
+            });
+            self.key(sreg);
+            return (part.field.show(), set);
+        }
+        let (key, kinds) = self.key(sreg);
+        let set = self.set(name, id, &kinds);
+        (key, set)
+    }
+
     pub(super) fn lookup(&mut self, e: &Lookup) {
-        let (key, kinds) = self.key(e.sreg);
-        let set = self.set(&e.set, e.set_id, &kinds);
+        let (key, set) = self.key_and_set(e.sreg, &e.set, e.set_id);
         match e.dreg {
             None => {
                 let invert = e.flags.contains(LookupFlags::INVERT);
@@ -146,8 +189,8 @@ impl Decoder<'_> {
                 Shown::new(text, Json::one(kind, name))
             }
             (None, Some(sreg)) => {
-                let (key, kinds) = self.key(sreg);
-                let set = self.set(&e.set.clone().unwrap_or_default(), e.set_id, &kinds);
+                let name = e.set.clone().unwrap_or_default();
+                let (key, set) = self.key_and_set(sreg, &name, e.set_id);
                 let text = format!("{kind} name {} map {}", key.text, set.text);
                 let json = Json::object([("key", key.json), ("data", set.json)]);
                 Shown::new(text, Json::one(kind, Json::one("map", json)))
