@@ -222,7 +222,7 @@ fn fields(d: &mut Dice, list: &[(&str, Values)], most: u64, out: &mut Vec<String
 /// What else may be asked of a packet.
 fn special(d: &mut Dice, tcp: bool) -> String {
     let mark = value(d, Values::Mark);
-    let text = match d.below(11) {
+    match d.below(11) {
         0 => "ct state established,related".to_owned(),
         1 => format!("meta mark & 0xff == 0x{:x}", d.below(255)),
         2 => "ct status snat,assured".to_owned(),
@@ -238,8 +238,7 @@ fn special(d: &mut Dice, tcp: bool) -> String {
             6 + d.below(9)
         ),
         _ => format!("ct count over {}", 1 + d.below(100)),
-    };
-    text
+    }
 }
 
 fn action(d: &mut Dice, v4: bool) -> String {

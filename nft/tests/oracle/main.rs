@@ -2,6 +2,11 @@
 //! `nftnl` crate) and by this crate are the same attributes. Feature `oracle-nftnl`; needs
 //! libnftnl-dev and libmnl-dev, no privilege and no kernel.
 
+mod reread;
+#[path = "../kernel/expressions/table/mod.rs"]
+#[allow(dead_code, reason = "the tests against a kernel need more of it")]
+mod table;
+#[path = "../tree/mod.rs"]
 mod tree;
 
 use std::ffi::CString;
