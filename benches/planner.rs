@@ -35,7 +35,7 @@ fn main() {
     let mut hosts: Vec<Host> = SIZES.into_iter().map(Host::new).collect();
     for host in &hosts {
         println!(
-            "bench: {:>6} ports: {} cells, first pass {:.1} µs per port",
+            "bench: {:>6} ports: {} cells, first pass {:.1} µs of processor per port",
             host.n_ports,
             host.planner.cells().len(),
             host.first.as_secs_f64() * 1e6 / host.n_ports as f64
@@ -74,16 +74,24 @@ fn main() {
         );
     }
     for host in &mut hosts {
-        let begun = Instant::now();
+        let begun = on_cpu();
         assert_eq!(host.planner.audit(), vec![], "nothing was missed");
+        let took = on_cpu().saturating_sub(begun);
         let cells = host.planner.cells().len();
         println!(
-            "bench: {:<22} {:>6} ports: {:.2} µs per cell",
+            "bench: {:<22} {:>6} ports: {:.2} µs of processor per cell",
             "audit",
             host.n_ports,
-            begun.elapsed().as_secs_f64() * 1e6 / cells as f64
+            took.as_secs_f64() * 1e6 / cells as f64
         );
     }
+}
+
+/// Processor time of this thread so far: for what takes so long that the machine does other things in between.
+fn on_cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel counts");
+    let first = text.split_whitespace().next().expect("three numbers");
+    Duration::from_nanos(first.parse().expect("a number of ns"))
 }
 
 fn report(name: &str, subject: &str, samples: &mut [Duration]) {
@@ -139,7 +147,7 @@ struct Host {
     n_ports: u128,
     world: World,
     planner: Planner,
-    /// What the first pass took.
+    /// What the first pass took of the processor, the simulated host included.
     first: Duration,
     /// Time spent in the planner, and what it asked for, in the event at hand.
     spent: Duration,
@@ -163,6 +171,7 @@ impl Host {
         host.world
             .wish(&mut host.planner, Delta::Endpoint(endpoint(2)));
         host.world.quiesce(&mut host.planner);
+        let begun = on_cpu();
         for n in 1..=NETWORKS {
             host.delta(Delta::Network(vxlan(n, n as u32)));
         }
@@ -171,7 +180,7 @@ impl Host {
             host.appear(n);
         }
         host.settle();
-        host.first = host.spent;
+        host.first = on_cpu().saturating_sub(begun);
         host
     }
 

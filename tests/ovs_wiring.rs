@@ -122,6 +122,45 @@ fn all_five_types_carry_packets_and_keep_apart() -> Result<()> {
     Ok(())
 }
 
+/// What the planner has asked for so far.
+fn counters(site: &Site) -> Result<serde_json::Value> {
+    Ok(site.hosts[0].agent.json(&["status"])?["counters"].clone())
+}
+
+#[test]
+fn one_more_port_is_one_transaction_and_one_barrier() -> Result<()> {
+    let mut site = Site::with_hosts(program(), 1)?;
+    create_networks(&site)?;
+    let there = site.create_ports(0, "vxlan", 5, 8)?;
+    let _vms = site.plug_and_wait(0, &there)?;
+    site.hosts[0].wait_settled()?;
+    let known = site.create_ports(0, "vxlan", 5, 1)?;
+    site.hosts[0].wait_settled()?;
+    let before = counters(&site)?;
+    let _more = site.plug_and_wait(0, &known)?;
+    site.hosts[0].wait_settled()?;
+    let after = counters(&site)?;
+    let grown = |name: &str| {
+        let at = |counters: &serde_json::Value| counters[name].as_u64().unwrap_or(0);
+        at(&after) - at(&before)
+    };
+    let text = format!("{before} -> {after}");
+    for name in [
+        "flow_batches",
+        "row_batches",
+        "rows",
+        "report_batches",
+        "reports",
+    ] {
+        assert_eq!(grown(name), 1, "{name}: {text}");
+    }
+    assert!(
+        grown("flows") <= 8 && grown("cells_rendered") <= 30,
+        "{text}"
+    );
+    Ok(())
+}
+
 #[test]
 fn tunnels_between_ipv6_endpoints_carry_packets() -> Result<()> {
     let mut site = Site::new(program())?;
