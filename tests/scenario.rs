@@ -191,7 +191,8 @@ fn show(lines: &mut String, batch: &Batch) {
             .iter()
             .map(|(name, state)| format!("set {name} mtu {} up {}", state.mtu, state.up))
             .collect(),
-        Items::Nft(items) => items
+        Items::Nft(batch) => batch
+            .items
             .iter()
             .map(|(key, body)| match body {
                 Some(_) => format!("write {}", text::nft(key, body.as_ref())),

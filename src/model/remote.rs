@@ -1,8 +1,9 @@
 //! The addresses of a remote group or address group, kept per member so that one that two members share stays until
 //! both are gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use super::id::{GroupId, MemberId};
@@ -13,12 +14,32 @@ use super::secgroup::{MemberAddress, Remote, RemoteId, SecurityGroup};
 pub struct RemoteSet {
     members: FxHashMap<MemberId, Vec<MemberAddress>>,
     counts: BTreeMap<MemberAddress, u32>,
+    /// Those that are no single address.
+    nets: BTreeSet<MemberAddress>,
+}
+
+fn is_net(address: &MemberAddress) -> bool {
+    address.prefix.prefix_len() < address.prefix.max_prefix_len()
 }
 
 impl RemoteSet {
     /// The addresses, each once, in order.
     pub fn addresses(&self) -> impl Iterator<Item = MemberAddress> {
         self.counts.keys().copied()
+    }
+
+    /// The addresses that are no single ones, each once, in order.
+    pub fn nets(&self) -> impl Iterator<Item = MemberAddress> {
+        self.nets.iter().copied()
+    }
+
+    /// `true` if some member contributes this prefix, whatever the MAC address.
+    pub fn has_prefix(&self, prefix: IpNet) -> bool {
+        let first = MemberAddress { prefix, mac: None };
+        self.counts
+            .range(first..)
+            .next()
+            .is_some_and(|(address, _)| address.prefix == prefix)
     }
 
     /// `true` if some member contributes this address.
@@ -55,6 +76,9 @@ impl RemoteSet {
                 let count = self.counts.entry(*address).or_default();
                 *count += 1;
                 if *count == 1 {
+                    if is_net(address) {
+                        self.nets.insert(*address);
+                    }
                     added.push(*address);
                 }
             }
@@ -67,6 +91,7 @@ impl RemoteSet {
                 *count -= 1;
                 if *count == 0 {
                     self.counts.remove(&address);
+                    self.nets.remove(&address);
                     removed.push(address);
                 }
             }

@@ -14,7 +14,7 @@ pub mod row;
 
 use std::sync::Arc;
 
-use self::nft::{NftBody, NftItems, NftKey, Variant};
+use self::nft::{NftBatch, NftBody, NftKey, Variant};
 use crate::model::Fact;
 use conntrack::{Connection, CtItems};
 use flow::{FlowBody, FlowKey};
@@ -73,7 +73,7 @@ pub enum Items {
     /// Devices.
     Links(Vec<(Arc<str>, LinkState)>),
     /// Objects of the packet filter: all in one transaction.
-    Nft(NftItems),
+    Nft(NftBatch),
     /// Tracked connections.
     Conntrack(CtItems),
     /// Reports.
@@ -87,7 +87,7 @@ impl Items {
             Items::Flows(items) => items.len(),
             Items::Rows(items) => items.len(),
             Items::Links(items) => items.len(),
-            Items::Nft(items) => items.len(),
+            Items::Nft(batch) => batch.items.len(),
             Items::Conntrack(items) => items.len(),
             Items::Reports(items) => items.len(),
         }

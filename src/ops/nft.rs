@@ -81,8 +81,10 @@ macro_rules! sets {
 sets! {
     /// Device → mark: which port it belongs to, and from which side.
     Vif = "vif" in lower,
-    /// Mark, MAC, IPv4 address: ARP senders.
+    /// Mark, MAC of the frame, MAC and IPv4 address in it: ARP senders.
     Arp = "arp_from" in lower,
+    /// Mark, MAC of the frame, MAC in it, prefix length, IPv4 network: ARP senders.
+    ArpPair = "arp_pair" in lower,
     /// Mark, MAC: RARP senders.
     Rarp = "rarp_from" in lower,
     /// Names of bridges with filtered ports.
@@ -97,7 +99,7 @@ sets! {
     Pair4 = "pair4" in upper,
     /// Mark, MAC, prefix length, IPv6 network: senders.
     Pair6 = "pair6" in upper,
-    /// Profile, number → remote set.
+    /// Profile, index → remote set.
     Slots = "slots" in upper,
     /// Remote set, IPv4 address.
     Members4 = "members4" in upper,
@@ -161,9 +163,13 @@ pub struct Entry {
     pub data: Option<[u8; 4]>,
     /// A note that is kept with it.
     pub comment: Option<Arc<str>>,
-    /// It counts packets.
-    pub counts: bool,
 }
 
-/// Items of one transaction.
-pub type NftItems = Vec<(NftKey, Option<NftBody>)>;
+/// One transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NftBatch {
+    /// What should stand; `None` deletes. May be empty if `complete`.
+    pub items: Vec<(NftKey, Option<NftBody>)>,
+    /// With these, everything that is wanted stands: what was closed because it did not may be opened.
+    pub complete: bool,
+}

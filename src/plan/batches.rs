@@ -6,6 +6,7 @@ use super::cell::{self, CellId, CellState, Facet};
 
 use super::render::Standing;
 use super::{Now, Planner, flows};
+use crate::ops::nft::NftBatch;
 use crate::ops::row::RowKey;
 use crate::ops::{Batch, FlowItem, Items, Target};
 
@@ -136,16 +137,7 @@ impl Planner {
             });
         }
         let id = self.next_batch;
-        if let Some(items) = self.nft.take(id, now.mono_ms) {
-            self.next_batch += 1;
-            self.stats.nft_batches += 1;
-            self.stats.nft_items += items.len() as u64;
-            batches.push(Batch {
-                target: Target::Nft,
-                id,
-                items: Items::Nft(items),
-            });
-        }
+        batches.extend(self.take_nft(id, now));
         let id = self.next_batch;
         if let Some(items) = self.reports.take(id, now.mono_ms) {
             self.next_batch += 1;
@@ -159,5 +151,31 @@ impl Planner {
             });
         }
         batches
+    }
+
+    /// Objects of the packet filter. After it was read, its first batch waits until everything is rendered, and says
+    /// that it is complete: what is half restored must not be opened.
+    fn take_nft(&mut self, id: u64, now: Now) -> Option<Batch> {
+        let is_whole = self.settled_in && self.is_dirty.is_empty();
+        if !self.nft.is_online() || self.nft.is_busy() {
+            return None;
+        }
+        if self.nft_to_confirm && self.settled_in && !is_whole {
+            return None;
+        }
+        let complete = self.nft_to_confirm && is_whole;
+        let items = self.nft.take(id, now.mono_ms).unwrap_or_default();
+        if items.is_empty() && !complete {
+            return None;
+        }
+        self.nft_to_confirm &= !complete;
+        self.next_batch += 1;
+        self.stats.nft_batches += u64::from(!items.is_empty());
+        self.stats.nft_items += items.len() as u64;
+        Some(Batch {
+            target: Target::Nft,
+            id,
+            items: Items::Nft(NftBatch { items, complete }),
+        })
     }
 }

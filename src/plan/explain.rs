@@ -72,6 +72,9 @@ impl Planner {
             CellId::new(Key::Port(id), Facet::Guard),
             "acknowledged by the switch",
         ));
+        if self.filters_by_nft() && self.desired().port(id).is_some_and(|p| p.is_filtered()) {
+            steps.push(self.explain_filter(id));
+        }
         steps.push(self.explain_tag(vif));
         steps.push(self.explain_applied(vif));
         steps.push(self.explain_report(id));
@@ -229,9 +232,38 @@ impl Planner {
                 format!("the switch refused «{cell}»: {why}"),
             ),
             Standing::Waits(
-                need @ (Need::Bridge(_) | Need::OfportFailed(..) | Need::Conflict(_)),
+                need @ (Need::Bridge(_)
+                | Need::OfportFailed(..)
+                | Need::Conflict(_)
+                | Need::Unfilterable(_)),
             ) => step(name, StepState::Failed, need.to_string()),
             Standing::Waits(need) => step(name, StepState::Waiting, need.to_string()),
+        }
+    }
+
+    fn explain_filter(&self, id: PortId) -> Step {
+        const NAME: &str = "packet filter";
+        let numbers = &self.filter.numbers;
+        let mut cells = vec![CellId::new(Key::Host, Facet::FilterBase)];
+        cells.extend(
+            numbers
+                .profile_number(id)
+                .map(|n| CellId::new(Key::Profile(n), Facet::FilterRules)),
+        );
+        cells.push(CellId::new(Key::Port(id), Facet::Filter));
+        for cell in cells {
+            let found = self.explain_cell(NAME, cell, "");
+            if found.state != StepState::Done {
+                return found;
+            }
+        }
+        match (numbers.profile_number(id), numbers.zone(id)) {
+            (Some(profile), Some(zone)) => step(
+                NAME,
+                StepState::Done,
+                format!("profile {profile}, zone {zone}"),
+            ),
+            _ => step(NAME, StepState::Waiting, "not asked for yet"),
         }
     }
 

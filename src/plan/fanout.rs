@@ -94,6 +94,13 @@ impl Planner {
                         self.mark(CellId::new(Key::Vif(vif), Facet::Tag));
                     }
                 }
+                (Key::Port(id), Facet::Filter)
+                    if matches!(self.ledger_state(&cell), CellState::Failed(_)) =>
+                {
+                    if let Some(vif) = self.attachments.get(id).map(|a| a.vif.clone()) {
+                        self.mark(CellId::new(Key::Vif(vif), Facet::Tag));
+                    }
+                }
                 (Key::Vif(name), Facet::Tag) => {
                     if let Some(id) = self.observed.port(name).and_then(|p| p.iface_id) {
                         self.mark(CellId::new(Key::Port(id), Facet::Report));
@@ -116,8 +123,14 @@ impl Planner {
             Change::Network { id } => self.on_network(id),
             Change::Port { id, .. } => self.on_port(id),
             Change::Endpoint(endpoint) => self.on_endpoint(endpoint),
-            Change::Group { id } => self.on_group(id),
-            Change::Remote { id, added, removed } => self.on_members(id, &added, &removed),
+            Change::Group { id } => {
+                self.filter_group(id);
+                self.on_group(id);
+            }
+            Change::Remote { id, added, removed } => {
+                self.filter_remote(id, &added, &removed);
+                self.on_members(id, &added, &removed);
+            }
         }
     }
 
@@ -174,6 +187,7 @@ impl Planner {
             self.file_port(id);
         }
         self.mark_all(&Key::Port(id), &PORT);
+        self.filter_port(id);
         let bridge = self.config.integration_bridge.clone();
         let vifs: Vec<Arc<str>> = self
             .observed
@@ -352,6 +366,7 @@ impl Planner {
             all(Key::Vif(port.name.clone()), &VIF);
         }
         cells.extend(self.firewall_cells());
+        cells.extend(self.every_filter_cell());
         let known: FxHashSet<&CellId> = cells.iter().collect();
         let more: Vec<CellId> = self
             .cells

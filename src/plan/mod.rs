@@ -32,12 +32,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::model::{Delta, Desired, Endpoint, Fact, Observed, PortId};
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
 use crate::ops::link::LinkState;
-use crate::ops::nft::{NftBody, NftKey, Variant};
+use crate::ops::nft::{NftBody, NftKey};
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
 use crate::ops::{Batch, ExecEvent, Outcome, Target};
 use cell::{CellId, CellState, Facet, Need};
 use config::PlanConfig;
+use firewall::nft::Filter;
 use ledger::{Learns, Ledger};
 use render::{Attachment, Item, Rendered, Standing, Times, View};
 use tables::int;
@@ -161,6 +162,9 @@ pub struct Planner {
     rows: Ledger<RowKey, Row>,
     links: Ledger<Arc<str>, LinkState>,
     nft: Ledger<NftKey, NftBody>,
+    filter: Filter,
+    /// The packet filter was read: it is told when everything wanted stands.
+    nft_to_confirm: bool,
     reports: Ledger<PortId, PortReport>,
     applying: FxHashMap<Arc<str>, i64>,
     to_apply: VecDeque<(i64, Arc<str>)>,
@@ -209,6 +213,8 @@ impl Planner {
             rows: Ledger::new(Learns::FromFacts, ROW_BATCH),
             links: Ledger::new(Learns::FromFacts, LINK_BATCH),
             nft: Ledger::new(Learns::FromAcks, NFT_BATCH),
+            filter: Filter::default(),
+            nft_to_confirm: false,
             reports: Ledger::new(Learns::FromAcks, REPORT_BATCH),
             applying: FxHashMap::default(),
             to_apply: VecDeque::new(),
@@ -236,6 +242,16 @@ impl Planner {
     /// What is there.
     pub fn observed(&self) -> &Observed {
         &self.observed
+    }
+
+    /// The packet filter: numbers and variant.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// The objects of the packet filter wanted.
+    pub fn wanted_nft(&self) -> impl Iterator<Item = (&NftKey, &CellId, &NftBody)> {
+        self.nft.wanted()
     }
 
     /// Local VLANs.
@@ -324,7 +340,8 @@ impl Planner {
             }
             ExecEvent::NftUp { variant, found } => self.on_nft_up(variant, found),
             ExecEvent::NftDown { .. } => self.nft.go_offline(),
-            ExecEvent::NftUnable { .. } | ExecEvent::Connections(_) => {}
+            ExecEvent::NftUnable { reason } => self.on_nft_unable(reason),
+            ExecEvent::Connections(_) => {}
             ExecEvent::ReportsUp(true) => self.reports.go_online(),
             ExecEvent::ReportsUp(false) => self.reports.pause(),
             ExecEvent::Finished {
@@ -340,10 +357,6 @@ impl Planner {
         for seen in self.observed.apply(fact) {
             self.on_seen(seen, now);
         }
-    }
-
-    fn on_nft_up(&mut self, _variant: Variant, found: Vec<(NftKey, NftBody)>) {
-        self.nft.go_online_with(found);
     }
 
     fn finish(&mut self, target: &Target, id: u64, outcome: &Outcome, now: Now) {
@@ -455,6 +468,7 @@ impl Planner {
         }
         self.settled_in = true;
         self.vlans.drop_hints();
+        self.filter.numbers.drop_hints();
         for ledger in self.flows.values_mut() {
             ledger.allow_deletes();
         }
@@ -477,6 +491,7 @@ impl Planner {
             applying: &self.applying,
             reports: &self.reports,
             misreported: &self.misreported,
+            filter: &self.filter,
         }
     }
 

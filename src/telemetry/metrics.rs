@@ -101,6 +101,30 @@ pub struct SwitchTraffic {
     pub flows_sent: Counter,
 }
 
+/// What befalls vifd's tables in the kernel.
+#[derive(Clone, Debug)]
+pub struct PacketFilter {
+    /// Times that somebody else changed or removed vifd's tables.
+    pub foreign_changes: Counter,
+    /// From the notice of such a change until no filtered port had any traffic: the time in which filters were open.
+    pub exposed_seconds: Histogram,
+    /// From the notice of such a change until everything stood again.
+    pub restored_seconds: Histogram,
+    /// Connections cut because rules no longer allow them.
+    pub connections_cut: Counter,
+}
+
+impl Default for PacketFilter {
+    fn default() -> Self {
+        PacketFilter {
+            foreign_changes: Counter::default(),
+            exposed_seconds: Histogram::new(EXPOSED_SECONDS),
+            restored_seconds: Histogram::new(BATCH_SECONDS),
+            connections_cut: Counter::default(),
+        }
+    }
+}
+
 /// Every metric, and the health that stands beside them. Cloning a metric's handle is cheap; one `Metrics` exists.
 #[derive(Debug)]
 pub struct Metrics {
@@ -126,6 +150,8 @@ pub struct Metrics {
     pub reports: Counter,
     /// What goes to the switch.
     pub traffic: SwitchTraffic,
+    /// What befalls the packet filter.
+    pub packet_filter: PacketFilter,
     /// Readiness.
     pub health: Health,
 }
@@ -156,6 +182,7 @@ impl Metrics {
             planner_seconds: Counter::default(),
             reports: Counter::default(),
             traffic: SwitchTraffic::default(),
+            packet_filter: PacketFilter::default(),
             health: Health::default(),
         };
         metrics.register();
@@ -311,6 +338,30 @@ impl Metrics {
             "Flow modifications sent to ovs-vswitchd",
             self.traffic.flows_sent.clone(),
         );
+        let filter = self.packet_filter.clone();
+        let r = &mut self.registry;
+        r.register(
+            "nft_foreign_changes",
+            "Times that somebody else changed or removed vifd's tables",
+            filter.foreign_changes,
+        );
+        r.register_with_unit(
+            "nft_exposed",
+            "From the notice of a foreign change until filtered ports were closed",
+            Unit::Seconds,
+            filter.exposed_seconds,
+        );
+        r.register_with_unit(
+            "nft_restored",
+            "From the notice of a foreign change until everything stood again",
+            Unit::Seconds,
+            filter.restored_seconds,
+        );
+        r.register(
+            "connections_cut",
+            "Connections cut because rules no longer allow them",
+            filter.connections_cut,
+        );
         for executor in Executor::ALL {
             // Shown from the start, at zero.
             drop(self.items_sent.get_or_create(&OfExecutor { executor }));
@@ -327,6 +378,11 @@ fn as_gauge(count: usize) -> i64 {
 /// Upper bounds of the batch histogram: a batch of one takes about a millisecond, a full one on a large switch seconds.
 const BATCH_SECONDS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
+];
+
+/// Upper bounds of the exposure: closing takes one small transaction.
+const EXPOSED_SECONDS: [f64; 9] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0,
 ];
 
 #[cfg(test)]

@@ -11,4 +11,4 @@ pub mod log;
 pub mod metrics;
 
 pub use health::{Health, Ready};
-pub use metrics::{Executor, Metrics, SwitchTraffic};
+pub use metrics::{Executor, Metrics, PacketFilter, SwitchTraffic};

@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cell::{CellId, CellState, Facet, Key, Need, SegKey};
 use super::config::PlanConfig;
+use super::firewall::nft::{self, Filter};
 use super::firewall::openflow;
 use super::flows::Flow;
 use super::ledger::Ledger;
@@ -143,6 +144,8 @@ pub struct View<'a> {
     pub reports: &'a Ledger<PortId, PortReport>,
     /// Ports whose row may carry a report that was meant for an earlier port of the same id.
     pub misreported: &'a FxHashSet<PortId>,
+    /// The packet filter.
+    pub filter: &'a Filter,
 }
 
 impl View<'_> {
@@ -208,6 +211,11 @@ pub fn render(cell: &CellId, view: &View<'_>) -> Rendered {
         (Key::Port(id), Facet::Report) => port::report(view, *id),
         (Key::Vif(name), Facet::Tag) => port::tag(view, name),
         (Key::Vif(name), Facet::Pass) => port::pass(view, name),
+        (Key::Host, Facet::FilterBase) => nft::render::base(view),
+        (Key::Profile(number), Facet::FilterRules) => nft::render::profile(view, *number),
+        (Key::Remote(id), Facet::FilterRemote) => nft::render::remote(view, *id),
+        (Key::Member(id, net), Facet::FilterMember) => nft::render::member(view, *id, *net),
+        (Key::Port(id), Facet::Filter) => nft::render::port(view, *id),
         // No other combination is ever made; were it, it would ask for nothing.
         _ => Rendered::absent(),
     }

@@ -17,7 +17,7 @@ use crate::ops::link::LinkState;
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey, VifRow};
 use crate::plan::cell::{CellId, Facet, Key, SegKey};
-use crate::plan::firewall::openflow;
+use crate::plan::firewall::{nft, openflow};
 use crate::plan::flows::{Flow, act};
 use crate::plan::tables::int;
 
@@ -246,11 +246,14 @@ pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
         let guard = CellId::new(Key::Port(id), Facet::Guard);
         return dead(name, Need::Cell(Box::new(guard)));
     }
-    match path(view, id, attachment.segment) {
+    match path(view, port, attachment.segment) {
         None => {}
         Some(
-            need
-            @ (Need::Failed(..) | Need::Bridge(_) | Need::OfportFailed(..) | Need::Conflict(_)),
+            need @ (Need::Failed(..)
+            | Need::Bridge(_)
+            | Need::OfportFailed(..)
+            | Need::Conflict(_)
+            | Need::Unfilterable(_)),
         ) => {
             return dead(name, need);
         }
@@ -270,17 +273,20 @@ pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
 }
 
 /// What has to stand before the tag, in order, as far as it does not.
-fn path(view: &View<'_>, id: PortId, segment: SegKey) -> Option<Need> {
-    let cells = [
+fn path(view: &View<'_>, port: &Port, segment: SegKey) -> Option<Need> {
+    let mut cells = vec![
         (Key::Segment(segment), Facet::SegInt),
         (Key::Segment(segment), Facet::SegPhys),
         (Key::Segment(segment), Facet::SegTun),
         (Key::Host, Facet::IntBase),
-        (Key::Port(id), Facet::Guard),
+        (Key::Port(port.id), Facet::Guard),
     ];
+    if view.config.firewall == FirewallDriver::Nft && port.is_filtered() {
+        cells.extend(nft::render::path(view, port.id));
+    }
     let stations = view
         .index
-        .stations_of(id)
+        .stations_of(port.id)
         .map(|(segment, mac)| (Key::Station(segment, mac), Facet::Station));
     cells
         .into_iter()
@@ -333,6 +339,7 @@ pub fn report(view: &View<'_>, id: PortId) -> Rendered {
             | Need::LocalVlan
             | Need::Mac(..)
             | Need::Conflict(_)
+            | Need::Unfilterable(_)
             | Need::DuplicateVif(_)),
         ) => is(PortStatus::Error, need),
         Err(need) => Rendered::held(need),

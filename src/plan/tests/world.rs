@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::model::observed::OfportState;
 use crate::model::*;
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
-use crate::ops::nft::{NftBody, NftItems, NftKey};
+use crate::ops::nft::{NftBatch, NftBody, NftKey};
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
@@ -400,7 +400,7 @@ impl World {
                 next_cfg = Some(self.next_cfg);
             }
             Items::Links(_) | Items::Conntrack(_) => {}
-            Items::Nft(items) => self.apply_nft(items),
+            Items::Nft(batch) => self.apply_nft(batch),
             Items::Reports(reports) => {
                 for (at, report) in reports.iter().enumerate() {
                     if self.deltas.contains_key(&format!("3 {}", report.port)) {
@@ -437,8 +437,8 @@ impl World {
             .insert(report.port, (report.status, report.reason.clone()));
     }
 
-    fn apply_nft(&mut self, items: &NftItems) {
-        for (key, body) in items {
+    fn apply_nft(&mut self, batch: &NftBatch) {
+        for (key, body) in &batch.items {
             match body {
                 Some(body) => self.nft.insert(key.clone(), body.clone()),
                 None => self.nft.remove(key),

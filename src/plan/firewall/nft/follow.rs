@@ -1,0 +1,175 @@
+//! What makes cells of the packet filter dirty.
+
+use crate::model::{FirewallDriver, GroupId, MemberAddress, PortId, RemoteId};
+use crate::ops::nft::{NftBody, NftKey, Variant};
+use crate::plan::Planner;
+use crate::plan::cell::{CellId, CellState, Facet, Key};
+
+use super::numbers::{Moved, as_source};
+use super::render::unfilterable;
+
+impl Planner {
+    /// `true` if security groups are enforced by the packet filter.
+    pub(in crate::plan) fn filters_by_nft(&self) -> bool {
+        self.config.firewall == FirewallDriver::Nft
+    }
+
+    /// The kernel was read; what stands there gives the numbers, the first time.
+    pub(in crate::plan) fn on_nft_up(&mut self, variant: Variant, found: Vec<(NftKey, NftBody)>) {
+        let is_new = self.filter.variant != Some(variant);
+        self.filter.variant = Some(variant);
+        self.filter.unable = None;
+        self.filter.numbers.recover(&found);
+        self.nft.go_online_with(found);
+        self.nft_to_confirm = true;
+        if is_new && self.filters_by_nft() {
+            self.mark(CellId::new(Key::Host, Facet::FilterBase));
+            let ports: Vec<PortId> = self.desired.ports().map(|p| p.id).collect();
+            for id in ports {
+                self.filter_port(id);
+            }
+        }
+    }
+
+    /// The kernel cannot filter.
+    pub(in crate::plan) fn on_nft_unable(&mut self, reason: std::sync::Arc<str>) {
+        self.filter.unable = Some(reason);
+        self.filter.variant = None;
+        self.nft.go_offline();
+        if self.filters_by_nft() {
+            self.mark(CellId::new(Key::Host, Facet::FilterBase));
+            let ports: Vec<PortId> = self.desired.ports().map(|p| p.id).collect();
+            for id in ports {
+                self.mark(CellId::new(Key::Port(id), Facet::Filter));
+            }
+        }
+    }
+
+    /// A port is looked at again.
+    pub(in crate::plan) fn filter_port(&mut self, id: PortId) {
+        if !self.filters_by_nft() {
+            return;
+        }
+        self.mark(CellId::new(Key::Port(id), Facet::Filter));
+        if !self.filter.numbers.is_ready() {
+            return;
+        }
+        let port = self.desired.port(id).filter(|port| {
+            let vif = self.attachments.get(&id).map(|a| &a.vif);
+            port.is_filtered() && vif.is_some_and(|vif| unfilterable(vif, id).is_none())
+        });
+        let shape = self.filter.numbers.shape();
+        let (cells, nft) = (&self.cells, &self.nft);
+        let is_clean = |number: u16| {
+            let cell = CellId::new(Key::Profile(number), Facet::FilterRules);
+            !cells.contains_key(&cell) && nft.state(&cell) == CellState::Settled
+        };
+        let moved = self.filter.numbers.place(id, port, &self.desired, is_clean);
+        self.mark_moved(moved);
+        self.mark_shape(&shape);
+    }
+
+    /// A group's rules differ.
+    pub(in crate::plan) fn filter_group(&mut self, id: GroupId) {
+        if !self.filters_by_nft() {
+            return;
+        }
+        for number in self.filter.numbers.profiles_in(id) {
+            self.filter_profile(number);
+        }
+        let ports: Vec<PortId> = self.desired.ports_in(id).collect();
+        for port in ports {
+            self.mark(CellId::new(Key::Port(port), Facet::Filter));
+        }
+    }
+
+    fn filter_profile(&mut self, number: u16) {
+        let shape = self.filter.numbers.shape();
+        let moved = self.filter.numbers.refresh(number, &self.desired);
+        self.mark_moved(moved);
+        self.mark(CellId::new(Key::Profile(number), Facet::FilterRules));
+        self.mark_shape(&shape);
+    }
+
+    /// The addresses of a set differ.
+    pub(in crate::plan) fn filter_remote(
+        &mut self,
+        id: RemoteId,
+        added: &[MemberAddress],
+        removed: &[MemberAddress],
+    ) {
+        if !self.filters_by_nft() || self.filter.numbers.remote(id).is_none() {
+            return;
+        }
+        let mut has_nets = false;
+        for address in added.iter().chain(removed) {
+            let net = address.prefix;
+            if net.prefix_len() == net.max_prefix_len() {
+                self.mark(CellId::new(Key::Member(id, net), Facet::FilterMember));
+            } else {
+                has_nets |= as_source(address).is_some();
+            }
+        }
+        if has_nets {
+            for number in self.filter.numbers.profiles_naming(id) {
+                self.filter_profile(number);
+            }
+        }
+    }
+
+    fn mark_moved(&mut self, moved: Moved) {
+        for number in moved.profiles {
+            self.mark(CellId::new(Key::Profile(number), Facet::FilterRules));
+        }
+        for id in moved.remotes {
+            self.mark(CellId::new(Key::Remote(id), Facet::FilterRemote));
+            for cell in self.member_cells(id) {
+                self.mark(cell);
+            }
+        }
+    }
+
+    fn mark_shape(&mut self, before: &super::tables::Shape) {
+        if *before != self.filter.numbers.shape() {
+            self.mark(CellId::new(Key::Host, Facet::FilterBase));
+        }
+    }
+
+    fn member_cells(&self, id: RemoteId) -> Vec<CellId> {
+        let addresses = self
+            .desired
+            .remote(id)
+            .into_iter()
+            .flat_map(|set| set.addresses());
+        let mut cells: Vec<CellId> = addresses
+            .filter(|a| a.prefix.prefix_len() == a.prefix.max_prefix_len())
+            .map(|a| CellId::new(Key::Member(id, a.prefix), Facet::FilterMember))
+            .collect();
+        cells.dedup();
+        cells
+    }
+
+    /// Everything there could be to render.
+    pub(in crate::plan) fn every_filter_cell(&self) -> Vec<CellId> {
+        if !self.filters_by_nft() {
+            return Vec::new();
+        }
+        let mut cells = vec![CellId::new(Key::Host, Facet::FilterBase)];
+        let numbers = &self.filter.numbers;
+        cells.extend(
+            numbers
+                .profiles()
+                .map(|n| CellId::new(Key::Profile(n), Facet::FilterRules)),
+        );
+        for id in numbers.remotes() {
+            cells.push(CellId::new(Key::Remote(id), Facet::FilterRemote));
+            cells.extend(self.member_cells(id));
+        }
+        cells.extend(
+            self.desired
+                .ports()
+                .map(|p| CellId::new(Key::Port(p.id), Facet::Filter)),
+        );
+        cells
+    }
+}
