@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A *context* is what the set `pass` is keyed by: the same four bytes with the source in the first two and, in the
-//! place of the three flags, direction and family. Sources are numbers of a profile: 0 is any address, the lowest ones
-//! are its remote sets, the others its prefixes and MAC addresses.
+//! place of the three flags, direction and family. A source is a number: 0 is any address, below 0x8000 it is a remote
+//! set of the host, from there on a prefix or MAC address of the profile.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -22,10 +22,12 @@ use crate::model::{Direction, Family, Mac, Service, secgroup::protocol};
 
 /// Highest number of a profile; 0 stands for none.
 pub const PROFILES: u16 = 0x1fff;
-/// Highest index of a remote set in a profile.
+/// Highest number of remote sets in a profile.
 pub const SLOTS: u16 = 0x0fff;
+/// Highest number of a remote set.
+pub const REMOTES: u16 = 0x7fff;
 /// First source number of a prefix or MAC address.
-pub const FIRST_NET: u16 = 0x1000;
+pub const FIRST_NET: u16 = 0x8000;
 
 /// The device leads to the network, not to the VM.
 pub const NETWORK_SIDE: [u8; 4] = [0, 0, 0x80, 0];
@@ -196,10 +198,10 @@ pub fn net_mac(profile: u16, mac: Mac) -> Bytes {
 }
 
 /// Remote set and address.
-pub fn member(remote: u32, ip: IpAddr) -> Bytes {
+pub fn member(remote: u16, ip: IpAddr) -> Bytes {
     match ip {
-        IpAddr::V4(ip) => key(&[&remote.to_ne_bytes(), &ip.octets()]),
-        IpAddr::V6(ip) => key(&[&remote.to_ne_bytes(), &ip.octets()]),
+        IpAddr::V4(ip) => key(&[&source_word(0, remote), &ip.octets()]),
+        IpAddr::V6(ip) => key(&[&source_word(0, remote), &ip.octets()]),
     }
 }
 

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sha1::{Digest, Sha1};
 
-use super::layout::{self, FIRST_NET, PROFILES, SLOTS};
+use super::layout::{self, FIRST_NET, PROFILES, REMOTES, SLOTS};
 use super::tables::Shape;
 use crate::model::{Desired, Family, GroupId, Mac, MemberAddress, Port, PortId, Remote, RemoteId};
 use crate::ops::nft::{NftBody, NftKey, SetId};
@@ -71,12 +71,12 @@ impl Profile {
 struct Hints {
     zones: FxHashMap<Arc<str>, u16>,
     profiles: FxHashMap<Arc<str>, u16>,
-    remotes: FxHashMap<Arc<str>, u32>,
-    slots: BTreeMap<u16, BTreeMap<u16, u32>>,
+    remotes: FxHashMap<Arc<str>, u16>,
+    slots: BTreeMap<u16, BTreeMap<u16, u16>>,
     nets: BTreeMap<u16, BTreeMap<Source, u16>>,
     taken_zones: FxHashSet<u16>,
     taken_profiles: FxHashSet<u16>,
-    taken_remotes: FxHashSet<u32>,
+    taken_remotes: FxHashSet<u16>,
 }
 
 /// See the module.
@@ -92,8 +92,9 @@ pub struct Numbers {
     by_groups: FxHashMap<Arc<[GroupId]>, u16>,
     in_group: FxHashMap<GroupId, BTreeSet<u16>>,
     last_profile: u16,
-    remotes: FxHashMap<RemoteId, (u32, BTreeSet<u16>)>,
-    last_remote: u32,
+    remotes: FxHashMap<RemoteId, (u16, BTreeSet<u16>)>,
+    remotes_by_number: FxHashMap<u16, RemoteId>,
+    last_remote: u16,
     lengths: BTreeMap<(Use, u8), usize>,
     /// How many profiles have which index as their highest.
     widths: BTreeMap<u16, usize>,
@@ -216,7 +217,7 @@ impl Numbers {
     }
 
     /// The number of a remote set.
-    pub fn remote(&self, id: RemoteId) -> Option<u32> {
+    pub fn remote(&self, id: RemoteId) -> Option<u16> {
         self.remotes.get(&id).map(|(number, _)| *number)
     }
 
@@ -437,12 +438,13 @@ impl Numbers {
         }
         self.edit(number, |profile| profile.overflow = false);
         for id in new {
-            let remote = self.use_remote(id, number, &mut moved);
+            let Some(remote) = self.use_remote(id, number, &mut moved) else {
+                self.edit(number, |profile| profile.overflow = true);
+                continue;
+            };
             let hint = self.hints.slots.get(&number).and_then(|slots| {
-                slots
-                    .iter()
-                    .find(|(_, n)| **n == remote)
-                    .map(|(index, _)| *index)
+                let known = slots.iter().find(|(_, n)| **n == remote);
+                known.map(|(index, _)| *index)
             });
             self.edit(number, |profile| {
                 let taken: FxHashSet<u16> = profile.slots.values().copied().collect();
@@ -500,29 +502,36 @@ impl Numbers {
         }
     }
 
-    fn use_remote(&mut self, id: RemoteId, profile: u16, moved: &mut Moved) -> u32 {
+    fn use_remote(&mut self, id: RemoteId, profile: u16, moved: &mut Moved) -> Option<u16> {
         if let Some((number, users)) = self.remotes.get_mut(&id) {
             users.insert(profile);
-            return *number;
+            return Some(*number);
         }
-        let number = self
-            .hints
-            .remotes
-            .remove(&*remote_note(id))
-            .unwrap_or_else(|| {
-                self.last_remote = self.last_remote.wrapping_add(1).max(1);
-                self.last_remote
-            });
+        let is_free = |n: &u16| !self.remotes_by_number.contains_key(n);
+        let hint = self.hints.remotes.remove(&*remote_note(id)).filter(is_free);
+        let next = || {
+            let free = |n: &u16| is_free(n) && !self.hints.taken_remotes.contains(n);
+            (0..REMOTES)
+                .map(|n| (self.last_remote + n) % REMOTES + 1)
+                .find(free)
+        };
+        let number = hint.or_else(next)?;
+        if hint.is_none() {
+            self.last_remote = number;
+        }
         self.remotes.insert(id, (number, BTreeSet::from([profile])));
+        self.remotes_by_number.insert(number, id);
         moved.remotes.push(id);
-        number
+        Some(number)
     }
 
     fn drop_remote(&mut self, id: RemoteId, profile: u16, moved: &mut Moved) {
         if let Some((_, users)) = self.remotes.get_mut(&id) {
             users.remove(&profile);
             if users.is_empty() {
-                self.remotes.remove(&id);
+                if let Some((number, _)) = self.remotes.remove(&id) {
+                    self.remotes_by_number.remove(&number);
+                }
                 moved.remotes.push(id);
             }
         }
@@ -664,8 +673,8 @@ impl Hints {
                     return;
                 };
                 self.remotes
-                    .insert(comment.clone(), u32::from_ne_bytes(word));
-                self.taken_remotes.insert(u32::from_ne_bytes(word));
+                    .insert(comment.clone(), layout::source_of(word));
+                self.taken_remotes.insert(layout::source_of(word));
             }
             SetId::Slots => {
                 let (Some(profile), Some(index), Some(remote)) = (word(0), word(1), data) else {
@@ -675,7 +684,7 @@ impl Hints {
                     return;
                 };
                 let slots = self.slots.entry(layout::profile_of(profile)).or_default();
-                slots.insert(index, u32::from_ne_bytes(remote));
+                slots.insert(index, layout::source_of(remote));
             }
             SetId::Nets4 | SetId::Nets6 => {
                 let (Some(profile), Some(length), Some(context)) = (word(0), word(1), data) else {

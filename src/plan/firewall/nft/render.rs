@@ -207,7 +207,7 @@ pub fn profile(view: &View<'_>, number: u16) -> Rendered {
         items.push(element(
             SetId::Slots,
             layout::slot(number, index),
-            Some(remote.to_ne_bytes()),
+            Some(layout::source_word(number, remote)),
         ));
     }
     for (source, given) in profile.nets() {
@@ -241,7 +241,7 @@ pub fn profile(view: &View<'_>, number: u16) -> Rendered {
         }
     }
     if profile.overflow {
-        let why = "more than 4095 remote groups or 61440 remote prefixes in the rules of one port: what does not fit is not allowed";
+        let why = "more than 4095 remote groups or 32768 remote prefixes in the rules of one port: what does not fit is not allowed";
         return Rendered::degraded(items, Need::Unfilterable(why.into()));
     }
     Rendered::ready(items)
@@ -266,7 +266,11 @@ fn sources_of(view: &View<'_>, number: u16, rule: &Rule) -> Vec<u16> {
                 .filter(|address| Family::of_net(address.prefix) == rule.family)
                 .filter_map(|address| profile.net(as_source(&address)?))
                 .collect();
-            list.extend(profile.slot(id));
+            list.extend(
+                profile
+                    .slot(id)
+                    .and_then(|_| view.filter.numbers.remote(id)),
+            );
             list
         }
     }
@@ -278,7 +282,7 @@ pub fn remote(view: &View<'_>, id: RemoteId) -> Rendered {
         None => Rendered::absent(),
         Some(number) => Rendered::ready(vec![noted(
             SetId::Remotes,
-            number.to_ne_bytes().into(),
+            layout::source_word(0, number).into(),
             remote_note(id),
         )]),
     }

@@ -572,15 +572,17 @@ impl Build {
 
         self.rule(&chain, &[&mark_bits(NO_ZONE, [0; 4]), &tried]);
         for index in 1..=shape.slots {
-            let [a, b] = index.to_be_bytes();
-            let is_member = [
+            // The map's value is the mark with the set as its source.
+            let set = [
                 immediate(W(1), u32::from(index).to_ne_bytes()),
                 map(SetId::Slots.name(), W(0), W(0)),
-                remote(1),
-                lookup(members.name(), W(0)),
+                set_mark(),
             ];
-            let source = mark_bits(NO_ZONE, [a, b, 0, 0]);
-            self.rule(&chain, &[&profile, &is_member, &source, &tried]);
+            let is_member = [remote(1), lookup(members.name(), W(0)), jump(&service)];
+            self.rule(
+                &chain,
+                &[&profile, &set, &mark_bits(ZONE, [0; 4]), &is_member],
+            );
         }
         for length in lengths {
             let mask = netmask(family, *length);
