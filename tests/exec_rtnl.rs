@@ -35,11 +35,19 @@ fn link(name: &str, mtu: u32, up: bool) -> Fact {
         name: name.into(),
         mtu,
         up,
+        netfilter: false,
     })
 }
 
 fn want(name: &str, mtu: u32) -> (Arc<str>, LinkState) {
-    (name.into(), LinkState { mtu, up: true })
+    (
+        name.into(),
+        LinkState {
+            mtu: Some(mtu),
+            up: true,
+            netfilter: false,
+        },
+    )
 }
 
 async fn complete(mailbox: &mut Mailbox) {

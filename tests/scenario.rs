@@ -189,7 +189,7 @@ fn show(lines: &mut String, batch: &Batch) {
             .collect(),
         Items::Links(items) => items
             .iter()
-            .map(|(name, state)| format!("set {name} mtu {} up {}", state.mtu, state.up))
+            .map(|(name, state)| format!("set {}", text::link(name, state)))
             .collect(),
         Items::Nft(batch) => batch
             .items

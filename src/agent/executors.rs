@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 use tracing::{debug, info};
 
 use crate::config::Config;
-use crate::exec::{openflow, ovsdb, rtnl};
+use crate::exec::{nft, openflow, ovsdb, rtnl};
+use crate::model::FirewallDriver;
 use crate::model::{PortId, PortStatus};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
 use crate::source::db::Request;
@@ -78,6 +79,11 @@ impl Executors {
             ovsdb::spawn(settings, events.clone(), metrics.traffic.clone()),
         );
         senders.insert(Target::Links, rtnl::spawn(events.clone()));
+        if config.firewall == FirewallDriver::Nft {
+            let settings = nft::Settings::default();
+            let sender = nft::spawn(settings, events.clone(), metrics.packet_filter.clone());
+            senders.insert(Target::Nft, sender);
+        }
         Executors {
             senders,
             reports,

@@ -448,6 +448,8 @@ impl Agent {
             .connections(label(&Target::Flows("".into())), flows);
         self.metrics
             .connections(label(&Target::Rows), usize::from(observed.switch_up()));
+        self.metrics
+            .connections(label(&Target::Nft), usize::from(self.planner.nft_online()));
         self.metrics.connections(
             label(&Target::Links),
             usize::from(observed.links_complete()),

@@ -98,6 +98,8 @@ pub struct LinkFact {
     pub mtu: u32,
     /// `IFF_UP`.
     pub up: bool,
+    /// A bridge that hands its packets to the hooks of IPv4 and IPv6 by its own setting.
+    pub netfilter: bool,
 }
 
 /// One observation.

@@ -98,6 +98,8 @@ pub enum Facet {
     FilterMember,
     /// Port: its devices and the addresses that it may use.
     Filter,
+    /// Port: the setting of its bridge.
+    FilterLink,
     /// Segment: its conntrack zone.
     Zone,
     /// Group: what people are told of it.
@@ -195,6 +197,7 @@ impl Facet {
             Facet::FilterRemote => "filter-remote",
             Facet::FilterMember => "filter-member",
             Facet::Filter => "filter",
+            Facet::FilterLink => "filter-link",
             Facet::Zone => "zone",
             Facet::Group => "group",
             Facet::FlowRules => "flow-rules",
@@ -260,6 +263,8 @@ pub enum Need {
     LocalIp(std::net::IpAddr),
     /// A key that another cell holds.
     Conflict(Box<CellId>),
+    /// A device that somebody else makes.
+    Device(Arc<str>),
     /// The packet filter was not looked at yet.
     PacketFilter,
     /// This VIF or this host cannot be filtered.
@@ -309,6 +314,7 @@ impl fmt::Display for Need {
             Need::Applied => write!(f, "ovs-vswitchd has not applied the tag yet"),
             Need::LocalIp(ip) => write!(f, "local_ip {ip} is on no device of this host"),
             Need::Conflict(cell) => write!(f, "«{cell}» already holds the same flow or row"),
+            Need::Device(name) => write!(f, "device {name} does not exist on this host"),
             Need::PacketFilter => write!(f, "the packet filter of the kernel was not read yet"),
             Need::Unfilterable(why) => write!(f, "{why}"),
         }
@@ -327,11 +333,12 @@ impl Need {
                 | Need::Cell(_)
                 | Need::Applied
                 | Need::PacketFilter
+                | Need::Device(_)
         )
     }
 
     /// Every short name.
-    pub const KINDS: [&'static str; 21] = [
+    pub const KINDS: [&'static str; 22] = [
         "snapshot",
         "bridge",
         "ofport",
@@ -350,6 +357,7 @@ impl Need {
         "applied",
         "local_ip",
         "conflict",
+        "device",
         "packet_filter",
         "unfilterable",
         "group",
@@ -376,6 +384,7 @@ impl Need {
             Need::Applied => "applied",
             Need::LocalIp(_) => "local_ip",
             Need::Conflict(_) => "conflict",
+            Need::Device(_) => "device",
             Need::PacketFilter => "packet_filter",
             Need::Unfilterable(_) => "unfilterable",
             Need::Group(_) => "group",

@@ -300,6 +300,7 @@ impl Planner {
             Seen::Applied(cfg) => self.on_applied(cfg, now),
             Seen::Link(name) => {
                 self.observe_link(&name);
+                self.filter_device(&name);
                 if let Some(id) = self.observed.port(&name).and_then(|p| p.iface_id) {
                     self.mark(CellId::new(Key::Port(id), Facet::Link));
                 }
@@ -551,8 +552,9 @@ impl Planner {
                 .observed
                 .link(name)
                 .map(|l| crate::ops::link::LinkState {
-                    mtu: l.mtu,
+                    mtu: Some(l.mtu),
                     up: l.up,
+                    netfilter: l.netfilter,
                 });
             self.links.observe(name, have);
         }

@@ -131,11 +131,7 @@ impl Planner {
                 None => format!("{key:?}"),
             },
             ItemKey::Link(name) => match self.links.want(name) {
-                Some(state) => format!(
-                    "device {name}: mtu {} {}",
-                    state.mtu,
-                    if state.up { "up" } else { "down" }
-                ),
+                Some(state) => super::text::link(name, state),
                 None => format!("device {name}"),
             },
             ItemKey::Nft(key) => super::text::nft(key, self.nft.want(key)),

@@ -135,7 +135,7 @@ fn rank(facet: Facet) -> usize {
         Facet::FlowRules | Facet::FlowSet | Facet::FlowMember | Facet::Station | Facet::Zone => 1,
         Facet::SegInt | Facet::SegPhys | Facet::SegTun | Facet::Flood | Facet::Pass => 1,
         Facet::FilterBase | Facet::FilterRemote | Facet::FilterRules => 0,
-        Facet::Guard | Facet::Link | Facet::FilterMember | Facet::Filter => 1,
+        Facet::Guard | Facet::Link | Facet::FilterMember | Facet::Filter | Facet::FilterLink => 1,
         Facet::Tag => 2,
         Facet::Report | Facet::Group => 3,
     }
@@ -247,6 +247,11 @@ impl Planner {
     /// The packet filter: numbers and variant.
     pub fn filter(&self) -> &Filter {
         &self.filter
+    }
+
+    /// `true` while the packet filter takes batches.
+    pub fn nft_online(&self) -> bool {
+        self.nft.is_online()
     }
 
     /// The objects of the packet filter wanted.
@@ -537,7 +542,7 @@ impl Planner {
             Facet::Bridges | Facet::Patch | Facet::PhysPatch | Facet::Tunnel | Facet::Tag => {
                 self.rows.state(cell)
             }
-            Facet::Link => self.links.state(cell),
+            Facet::Link | Facet::FilterLink => self.links.state(cell),
             Facet::FilterBase
             | Facet::FilterRules
             | Facet::FilterRemote

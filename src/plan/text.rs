@@ -1,5 +1,6 @@
 //! Rows and objects of the packet filter as text, for dumps and scenario files.
 
+use crate::ops::link::LinkState;
 use crate::ops::nft::{NftBody, NftKey, TABLE};
 use crate::ops::row::{Row, RowKey};
 
@@ -37,6 +38,21 @@ pub fn row(key: &RowKey, row: &Row) -> String {
         }
         Row::Vif(row) => format!("{name}: tag={}", row.tag),
     }
+}
+
+/// `device tap0: mtu 1450 up`
+pub fn link(name: &str, state: &LinkState) -> String {
+    let mtu = state
+        .mtu
+        .map(|mtu| format!("mtu {mtu} "))
+        .unwrap_or_default();
+    let up = if state.up { "up" } else { "down" };
+    let netfilter = if state.netfilter {
+        ", packets go through the IP hooks"
+    } else {
+        ""
+    };
+    format!("device {name}: {mtu}{up}{netfilter}")
 }
 
 /// `inet vifd pass 00000001060016100000 …`

@@ -18,7 +18,9 @@ impl Value for FlowBody {
 
 impl Value for LinkState {
     fn satisfied_by(&self, installed: &Self) -> bool {
-        self == installed
+        (self.mtu.is_none() || self.mtu == installed.mtu)
+            && self.up == installed.up
+            && (!self.netfilter || installed.netfilter)
     }
 }
 

@@ -264,7 +264,10 @@ impl Executor {
                 ));
                 continue;
             };
-            if device.mtu == want.mtu && device.up == want.up {
+            if want.mtu.is_none_or(|mtu| mtu == device.mtu)
+                && device.up == want.up
+                && (device.netfilter || !want.netfilter)
+            {
                 continue;
             }
             session

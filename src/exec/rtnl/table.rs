@@ -88,6 +88,7 @@ impl Table {
             name,
             mtu,
             up,
+            netfilter,
         } = device.clone();
         match self.devices.insert(index, device.clone()) {
             Some(old) if old == device => return,
@@ -95,7 +96,12 @@ impl Table {
             _ => {}
         }
         self.index.insert(name.clone(), index);
-        facts.push(Fact::Link(LinkFact { name, mtu, up }));
+        facts.push(Fact::Link(LinkFact {
+            name,
+            mtu,
+            up,
+            netfilter,
+        }));
     }
 
     fn remove_device(&mut self, index: u32, facts: &mut Vec<Fact>) {
@@ -144,6 +150,7 @@ mod tests {
             name: name.into(),
             mtu,
             up,
+            netfilter: false,
         })
     }
 
@@ -152,6 +159,7 @@ mod tests {
             name: name.into(),
             mtu,
             up,
+            netfilter: false,
         })
     }
 

@@ -14,7 +14,8 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::address::{AddressHeader, AddressMessage};
 use netlink_packet_route::link::{
-    LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkMessage,
+    InfoBridge, InfoData, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkInfo,
+    LinkMessage,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -37,6 +38,11 @@ const RTM_DELADDR: u16 = 21;
 /// `linux/if_link.h`.
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_BR_NF_CALL_IPTABLES: u16 = 36;
+const IFLA_BR_NF_CALL_IP6TABLES: u16 = 37;
 /// `linux/if_addr.h`.
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -72,6 +78,7 @@ pub(super) struct Device {
     pub name: Arc<str>,
     pub mtu: u32,
     pub up: bool,
+    pub netfilter: bool,
 }
 
 /// One message about devices or addresses.
@@ -113,8 +120,18 @@ pub(super) fn change_device(sequence: u32, device: &Device, want: LinkState) -> 
         };
         message.header.change_mask = LinkFlags::Up;
     }
-    if device.mtu != want.mtu {
-        message.attributes.push(LinkAttribute::Mtu(want.mtu));
+    if let Some(mtu) = want.mtu.filter(|mtu| *mtu != device.mtu) {
+        message.attributes.push(LinkAttribute::Mtu(mtu));
+    }
+    if want.netfilter && !device.netfilter {
+        let settings = vec![
+            InfoBridge::NfCallIpTables(true),
+            InfoBridge::NfCallIp6Tables(true),
+        ];
+        message.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Bridge),
+            LinkInfo::Data(InfoData::Bridge(settings)),
+        ]));
     }
     request(sequence, NLM_F_ACK, RouteNetlinkMessage::NewLink(message))
 }
@@ -178,7 +195,7 @@ fn device(payload: &[u8]) -> Result<Option<Device>, String> {
     if header.interface_family != AddressFamily::Unspec {
         return Ok(None);
     }
-    let (mut name, mut mtu) = (None, None);
+    let (mut name, mut mtu, mut netfilter) = (None, None, false);
     for attribute in NlasIterator::new(payload.get(LINK_HEADER..).unwrap_or(&[])) {
         let attribute = attribute.map_err(|e| e.to_string())?;
         match attribute.kind() {
@@ -189,6 +206,7 @@ fn device(payload: &[u8]) -> Result<Option<Device>, String> {
                     .first_chunk()
                     .map(|v| u32::from_ne_bytes(*v))
             }
+            IFLA_LINKINFO => netfilter = has_netfilter(attribute.value()),
             _ => {}
         }
     }
@@ -198,7 +216,23 @@ fn device(payload: &[u8]) -> Result<Option<Device>, String> {
         name,
         mtu,
         up,
+        netfilter,
     }))
+}
+
+/// A bridge that hands its packets to the hooks of both families. Attributes that cannot be read are none.
+fn has_netfilter(info: &[u8]) -> bool {
+    let find = |bytes: &[u8], kind: u16| {
+        NlasIterator::new(bytes)
+            .map_while(Result::ok)
+            .find(|attribute| attribute.kind() == kind)
+            .map(|attribute| attribute.value().to_vec())
+    };
+    let is_bridge =
+        find(info, IFLA_INFO_KIND).is_some_and(|kind| kind.strip_suffix(&[0]) == Some(b"bridge"));
+    let data = find(info, IFLA_INFO_DATA).unwrap_or_default();
+    let is_set = |kind| find(&data, kind).is_some_and(|value| value.first() == Some(&1));
+    is_bridge && is_set(IFLA_BR_NF_CALL_IPTABLES) && is_set(IFLA_BR_NF_CALL_IP6TABLES)
 }
 
 /// `IFA_LOCAL` is the host's own end; `IFA_ADDRESS` is it too, unless the device is point to point.
@@ -323,6 +357,7 @@ mod tests {
             name: "tap0".into(),
             mtu: 1450,
             up: true,
+            netfilter: false,
         };
         assert_eq!(
             bodies(&bytes),
@@ -418,13 +453,15 @@ mod tests {
             name: "tap0".into(),
             mtu: 1500,
             up: true,
+            netfilter: false,
         };
         let bytes = change_device(
             3,
             &device,
             LinkState {
-                mtu: 1450,
+                mtu: Some(1450),
                 up: true,
+                netfilter: false,
             },
         );
         let expected = [
@@ -443,8 +480,9 @@ mod tests {
             3,
             &down,
             LinkState {
-                mtu: 1500,
+                mtu: Some(1500),
                 up: true,
+                netfilter: false,
             },
         );
         assert_eq!(bytes.len(), 32);

@@ -215,6 +215,7 @@ pub fn render(cell: &CellId, view: &View<'_>) -> Rendered {
         (Key::Profile(number), Facet::FilterRules) => nft::render::profile(view, *number),
         (Key::Remote(id), Facet::FilterRemote) => nft::render::remote(view, *id),
         (Key::Member(id, net), Facet::FilterMember) => nft::render::member(view, *id, *net),
+        (Key::Port(id), Facet::FilterLink) => nft::render::link(view, *id),
         (Key::Port(id), Facet::Filter) => nft::render::port(view, *id),
         // No other combination is ever made; were it, it would ask for nothing.
         _ => Rendered::absent(),

@@ -172,8 +172,9 @@ pub fn link(view: &View<'_>, id: PortId) -> Rendered {
         return Rendered::absent();
     }
     let state = LinkState {
-        mtu: u32::from(network.mtu),
+        mtu: Some(u32::from(network.mtu)),
         up: true,
+        netfilter: false,
     };
     Rendered::ready(vec![Item::Link(attachment.vif.clone(), state)])
 }

@@ -51,6 +51,7 @@ impl Planner {
             return;
         }
         self.mark(CellId::new(Key::Port(id), Facet::Filter));
+        self.mark(CellId::new(Key::Port(id), Facet::FilterLink));
         if !self.filter.numbers.is_ready() {
             return;
         }
@@ -67,6 +68,17 @@ impl Planner {
         let moved = self.filter.numbers.place(id, port, &self.desired, is_clean);
         self.mark_moved(moved);
         self.mark_shape(&shape);
+    }
+
+    /// A device came, went or changed: it may be the bridge of a port.
+    pub(in crate::plan) fn filter_device(&mut self, name: &str) {
+        let Some(id) = name
+            .strip_prefix("qbr")
+            .and_then(|short| self.filter.numbers.port_named(short))
+        else {
+            return;
+        };
+        self.mark(CellId::new(Key::Port(id), Facet::FilterLink));
     }
 
     /// A group's rules differ.
@@ -165,11 +177,11 @@ impl Planner {
             cells.push(CellId::new(Key::Remote(id), Facet::FilterRemote));
             cells.extend(self.member_cells(id));
         }
-        cells.extend(
-            self.desired
-                .ports()
-                .map(|p| CellId::new(Key::Port(p.id), Facet::Filter)),
-        );
+        for port in self.desired.ports() {
+            for facet in [Facet::Filter, Facet::FilterLink] {
+                cells.push(CellId::new(Key::Port(port.id), facet));
+            }
+        }
         cells
     }
 }

@@ -86,6 +86,7 @@ pub struct Numbers {
     hints: Hints,
     zones: FxHashMap<PortId, u16>,
     ports: FxHashMap<u16, PortId>,
+    shorts: FxHashMap<String, PortId>,
     last_zone: u16,
     profile_of: FxHashMap<PortId, u16>,
     profiles: BTreeMap<u16, Profile>,
@@ -181,6 +182,11 @@ impl Numbers {
     /// The port of a zone.
     pub fn port_of(&self, zone: u16) -> Option<PortId> {
         self.ports.get(&zone).copied()
+    }
+
+    /// The port whose devices end in these characters.
+    pub fn port_named(&self, short: &str) -> Option<PortId> {
+        self.shorts.get(short).copied()
     }
 
     /// The number of a port's profile.
@@ -289,6 +295,7 @@ impl Numbers {
             self.profile_of.remove(&id);
             if let Some(zone) = self.zones.remove(&id) {
                 self.ports.remove(&zone);
+                self.shorts.remove(&short(id));
             }
         }
         if let Some(number) = old {
@@ -318,6 +325,7 @@ impl Numbers {
             }
             self.zones.insert(id, zone);
             self.ports.insert(zone, id);
+            self.shorts.insert(short(id), id);
         }
     }
 

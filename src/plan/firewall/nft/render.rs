@@ -11,7 +11,8 @@ use super::layout::{self, NETWORK_SIDE, STATELESS};
 use super::numbers::{Source, as_source, fingerprint, remote_note, short};
 use super::tables;
 use crate::model::{Desired, Family, Mac, Port, PortId, Remote, RemoteId, Rule};
-use crate::ops::nft::{Entry, NftBody, NftKey, SetId};
+use crate::ops::link::LinkState;
+use crate::ops::nft::{Entry, NftBody, NftKey, SetId, Variant};
 use crate::plan::cell::{Facet, Key, Need};
 use crate::plan::render::{Item, Rendered, View};
 
@@ -177,6 +178,28 @@ pub fn port(view: &View<'_>, id: PortId) -> Rendered {
     Rendered::ready(items)
 }
 
+/// The port's bridge hands its packets to the hooks of the inet table.
+pub fn link(view: &View<'_>, id: PortId) -> Rendered {
+    let is_filtered = view.desired.port(id).is_some_and(Port::is_filtered);
+    let wanted = view.filter.numbers.zone(id).is_some()
+        && view.filter.variant == Some(Variant::BridgeInet)
+        && is_filtered
+        && view.attachments.contains_key(&id);
+    if !wanted {
+        return Rendered::absent();
+    }
+    let [_, bridge, _] = devices(id).map(Arc::from);
+    if view.observed.link(&bridge).is_none() {
+        return Rendered::blocked(Need::Device(bridge));
+    }
+    let state = LinkState {
+        mtu: None,
+        up: true,
+        netfilter: true,
+    };
+    Rendered::ready(vec![Item::Link(bridge, state)])
+}
+
 /// What has to stand before a filtered port gets its tag.
 pub fn path(view: &View<'_>, id: PortId) -> Vec<(Key, Facet)> {
     let mut cells = vec![(Key::Host, Facet::FilterBase)];
@@ -187,6 +210,7 @@ pub fn path(view: &View<'_>, id: PortId) -> Vec<(Key, Facet)> {
             .map(|n| (Key::Profile(n), Facet::FilterRules)),
     );
     cells.push((Key::Port(id), Facet::Filter));
+    cells.push((Key::Port(id), Facet::FilterLink));
     cells
 }
 
