@@ -288,7 +288,7 @@ impl Build {
         );
 
         if let Variant::Bridge { zones: true } = self.variant {
-            self.rule("l2_port", &[&zone()]);
+            self.rule("l2_port", &[&clear(STATELESS), &zone()]);
         }
         self.rule("l2_port", &[&some(NETWORK_SIDE), &[accept()]]);
         self.rule("l2_port", &[&frame_type(IPV4), &[accept()]]);
@@ -396,7 +396,10 @@ impl Build {
         let ours = self.ours(MetaKey::IIFNAME);
         if self.family != Nf::BRIDGE {
             self.base("l3_zone", hook::PREROUTING, -450);
-            self.rule("l3_zone", &[&some(PROFILE), &ours, &zone()]);
+            self.rule(
+                "l3_zone",
+                &[&some(PROFILE), &clear(STATELESS), &ours, &zone()],
+            );
         }
 
         self.base("l3_source", hook::PREROUTING, -300);
@@ -666,7 +669,8 @@ impl Build {
     }
 }
 
-/// Puts the packet's connection into the zone of its port.
+/// Puts the packet's connection into the zone of its port. A packet that has a zone cannot be exempt from tracking any
+/// more.
 fn zone() -> [Expr; 2] {
     [meta(MetaKey::MARK, W(0)), ct_set(CtKey::ZONE, W(0))]
 }
