@@ -635,7 +635,10 @@ impl Build {
         );
         self.rule(chain, &[&context, &[number.clone(), level(0)], &passes]);
         let one = at(2, [0xff, 0xff, 0, 0], ONE_PORT);
-        self.rule(chain, &[&context, &[number.clone()], &one, &passes]);
+        self.rule(
+            chain,
+            &[&context, std::slice::from_ref(&number), &one, &passes],
+        );
         self.rule(
             chain,
             &[
@@ -655,7 +658,7 @@ impl Build {
                 &[
                     &l4proto(icmp),
                     &context,
-                    &[number.clone()],
+                    std::slice::from_ref(&number),
                     &selector,
                     &passes,
                 ],
@@ -664,7 +667,10 @@ impl Build {
         for length in BLOCKS {
             let [hi, lo] = (u16::MAX << (16 - length)).to_be_bytes();
             let block = at(2, [hi, lo, 0, 0], length);
-            self.rule(&ranges, &[&context, &[number.clone()], &block, &passes]);
+            self.rule(
+                &ranges,
+                &[&context, std::slice::from_ref(&number), &block, &passes],
+            );
         }
     }
 }
