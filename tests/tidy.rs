@@ -53,7 +53,8 @@ const NOT_IN_PURE: &[&str] = &[
     "ofproto::net",
     "ovsdb::conn",
     "ovsdb::net",
-    "nft::conn",
+    "nft::conn::",
+    "nft::conn;",
     "nft::net",
 ];
 
