@@ -90,6 +90,15 @@ impl Lab {
         self.vms[vm].namespace().run(bind)
     }
 
+    fn bind_any(&self, vm: usize, port: u16) -> Result<UdpSocket> {
+        let bind = || {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+            socket.set_read_timeout(Some(SHORT))?;
+            Ok(socket)
+        };
+        self.vms[vm].namespace().run(bind)
+    }
+
     /// A TCP connection, or that there is none.
     fn tcp(&self, from: usize, to: usize, port: u16) -> Result<Option<(TcpStream, TcpStream)>> {
         let at = SocketAddr::new(IpAddr::V4(self.ip(to)), port);
@@ -180,6 +189,22 @@ fn rules_decide_and_replies_pass() -> Result<()> {
     assert!(!lab.ping(client, m1)?);
     assert!(!lab.ping(m1, none)? && !lab.ping(none, m1)?);
     assert!(lab.udp(m1, m2, 53, 4000)?, "in fragments");
+    // To everybody: each by its own rules.
+    let receivers = [(server, 1000), (m1, 1000), (none, 1000)];
+    for from in [m2, client] {
+        let sockets = receivers
+            .iter()
+            .map(|(vm, port)| lab.bind_any(*vm, *port))
+            .collect::<Result<Vec<_>>>()?;
+        let sender = lab.bind(from, 0)?;
+        sender.set_broadcast(true)?;
+        sender.send_to(&[7; 10], (Ipv4Addr::new(10, 255, 255, 255), 1000))?;
+        let got: Vec<bool> = sockets
+            .iter()
+            .map(|socket| arrives(socket, 10))
+            .collect::<Result<_>>()?;
+        assert_eq!(got, [true, from == m2, false], "{}", dump()?);
+    }
     Ok(())
 }
 

@@ -102,6 +102,8 @@ pub enum Facet {
     FilterLink,
     /// Segment: its conntrack zone.
     Zone,
+    /// Segment: what leads packets for several to filtered ports.
+    Multicast,
     /// Group: what people are told of it.
     Group,
     /// Profile: the flows of its rules.
@@ -199,6 +201,7 @@ impl Facet {
             Facet::Filter => "filter",
             Facet::FilterLink => "filter-link",
             Facet::Zone => "zone",
+            Facet::Multicast => "multicast",
             Facet::Group => "group",
             Facet::FlowRules => "flow-rules",
             Facet::FlowSet => "flow-set",

@@ -15,11 +15,12 @@ use crate::model::{Endpoint, NetworkId, NetworkType, PortFact, PortId};
 use crate::ops::row::RowKey;
 use rustc_hash::FxHashSet;
 
-const SEGMENT: [Facet; 5] = [
+const SEGMENT: [Facet; 6] = [
     Facet::SegInt,
     Facet::SegPhys,
     Facet::SegTun,
     Facet::Flood,
+    Facet::Multicast,
     Facet::Zone,
 ];
 const HOST: [Facet; 5] = [
@@ -323,6 +324,8 @@ impl Planner {
 
     fn on_switch_complete(&mut self, now: Now) {
         self.rows.go_online();
+        let unflooded = std::mem::take(&mut self.unflooded);
+        self.on_unflooded(unflooded);
         self.on_applied_floor(now);
         if self.started {
             return;

@@ -274,6 +274,9 @@ pub fn zone_of(key: &FlowKey) -> Option<u16> {
 
 /// A flow as `ovs-ofctl` writes it.
 pub fn text(key: &FlowKey, body: &FlowBody) -> String {
+    if let Some(port) = key.is_no_flood() {
+        return format!("port {port}: no-flood");
+    }
     ofproto::text::flow_line(&FlowMod {
         table: key.table,
         priority: key.priority,

@@ -61,7 +61,8 @@ impl Planner {
     /// Every flow carries the mark of its cell, or it would be taken for a stranger's after a restart.
     fn lint_marks(&self, flows: &[Wanted<'_>], findings: &mut Vec<Finding>) {
         for (key, cell, body) in flows {
-            if body.cookie != cookie::OWNER | u64::from(cell.cookie()) {
+            let is_flow = key.is_no_flood().is_none();
+            if is_flow && body.cookie != cookie::OWNER | u64::from(cell.cookie()) {
                 findings.push(finding(cell, "does not carry its cell's cookie", key, body));
             }
         }

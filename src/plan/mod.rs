@@ -132,7 +132,8 @@ fn rank(facet: Facet) -> usize {
         | Facet::TunBase
         | Facet::PhysPatch => 0,
         Facet::PhysBase | Facet::Tunnel | Facet::TunnelIn => 0,
-        Facet::FlowRules | Facet::FlowSet | Facet::FlowMember | Facet::Station | Facet::Zone => 1,
+        Facet::FlowRules | Facet::FlowSet | Facet::FlowMember | Facet::Station => 1,
+        Facet::Zone | Facet::Multicast => 1,
         Facet::SegInt | Facet::SegPhys | Facet::SegTun | Facet::Flood | Facet::Pass => 1,
         Facet::FilterBase | Facet::FilterRemote | Facet::FilterRules => 0,
         Facet::Guard | Facet::Link | Facet::FilterMember | Facet::Filter | Facet::FilterLink => 1,
@@ -153,6 +154,8 @@ pub struct Planner {
     waiting_vlan: FxHashSet<PortId>,
     tunnel_names: FxHashMap<Arc<str>, Endpoint>,
     index: firewall::openflow::Index,
+    /// Ports of the integration bridge found without floods, not yet known to be VIFs.
+    unflooded: Vec<(FlowKey, FlowBody)>,
     cells: FxHashMap<CellId, Cell>,
     waiters: FxHashMap<CellId, FxHashSet<CellId>>,
     dirty: [VecDeque<CellId>; RANKS],
@@ -204,6 +207,7 @@ impl Planner {
             waiting_vlan: FxHashSet::default(),
             tunnel_names: FxHashMap::default(),
             index: firewall::openflow::Index::default(),
+            unflooded: Vec::new(),
             cells: FxHashMap::default(),
             waiters: FxHashMap::default(),
             dirty: Default::default(),
@@ -329,8 +333,14 @@ impl Planner {
                 if bridge == self.config.integration_bridge {
                     self.int_flows_since = Some(now.mono_ms);
                 }
+                let (ports, flows): (Vec<_>, Vec<_>) = flows
+                    .into_iter()
+                    .partition(|(key, _)| key.is_no_flood().is_some());
                 if let Some(ledger) = self.flows.get_mut(&bridge) {
                     ledger.go_online_with(flows);
+                }
+                if bridge == self.config.integration_bridge {
+                    self.on_unflooded(ports);
                 }
             }
             ExecEvent::FlowsDown { bridge, .. } => {
@@ -555,6 +565,7 @@ impl Planner {
             | Facet::Guard
             | Facet::Pass
             | Facet::Zone
+            | Facet::Multicast
             | Facet::FlowRules
             | Facet::FlowSet
             | Facet::FlowMember
@@ -646,9 +657,12 @@ impl Planner {
         match (key, item) {
             (ItemKey::Flow(bridge, key), Item::Flow(_, flow)) => match self.flows.get_mut(bridge) {
                 Some(ledger) => {
-                    let body = FlowBody {
-                        cookie: cookie::OWNER | u64::from(cell.cookie()),
-                        actions: flow.actions,
+                    let body = match key.is_no_flood() {
+                        Some(_) => FlowBody::no_flood(),
+                        None => FlowBody {
+                            cookie: cookie::OWNER | u64::from(cell.cookie()),
+                            actions: flow.actions,
+                        },
                     };
                     ledger.set(key, cell, body)
                 }

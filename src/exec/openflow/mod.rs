@@ -17,7 +17,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ofproto::conn::{Config, Event, OpError, Tag};
+use ofproto::conn::{Config, Event, Frame, OpError, Tag};
+use ofproto::msg::PhyPort;
 use ofproto::net::{self, Endpoint, Events, Handle};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -86,12 +87,21 @@ struct Executor {
 /// The tags of requests. Batches are counted from 1, too far to come here.
 const MONITOR: Tag = Tag(u64::MAX);
 const DUMP: Tag = Tag(u64::MAX - 1);
+const PORTS: Tag = Tag(u64::MAX - 2);
 
 /// A batch under way.
 struct Pending {
     id: u64,
-    /// The item of each flow modification.
+    /// The item of each modification.
     item_of: Vec<usize>,
+    /// Items that were not even sent.
+    unsent: Vec<(usize, Arc<str>)>,
+}
+
+/// A batch that changes ports waits for what they are: a modification has to give their hardware addresses.
+struct Waiting {
+    batch: Batch,
+    ports: Vec<PhyPort>,
 }
 
 /// Why a session is over.
@@ -209,12 +219,17 @@ impl Executor {
         events: &mut Events,
     ) -> Result<Vec<(FlowKey, FlowBody)>, End> {
         let mut flows = Vec::new();
+        let mut ports = Vec::new();
         loop {
             tokio::select! {
                 event = events.next() => match event {
                     // The monitor first, so that no change falls between the two.
                     Some(Event::Ready { .. }) => {
-                        for (tag, request) in [(MONITOR, wire::monitor()), (DUMP, wire::dump())] {
+                        for (tag, request) in [
+                            (MONITOR, wire::monitor()),
+                            (PORTS, wire::ports()),
+                            (DUMP, wire::dump()),
+                        ] {
                             let sent = handle.request(tag, request.map_err(End::Lost)?);
                             sent.map_err(|error| End::Lost(error.to_string()))?;
                         }
@@ -222,9 +237,14 @@ impl Executor {
                     Some(Event::Failed { tag: MONITOR, failure, .. }) => {
                         warn!(bridge = %self.settings.bridge, %failure, "no flow monitor: deletions by others go unseen");
                     }
+                    Some(Event::Reply { tag: PORTS, frame, .. }) => {
+                        wire::described(&frame, &mut ports).map_err(End::Lost)?;
+                    }
                     Some(Event::Reply { tag: DUMP, frame, more }) => {
                         wire::dumped(&frame, &mut flows).map_err(End::Lost)?;
                         if !more {
+                            // Answers come in the order of the requests.
+                            flows.extend(wire::unflooded(&ports));
                             return Ok(flows);
                         }
                     }
@@ -242,37 +262,63 @@ impl Executor {
     /// Carries batches out until the connection ends.
     async fn serve(&mut self, handle: &Handle, events: &mut Events) -> End {
         let mut pending: Option<Pending> = None;
+        let mut waiting: Option<Waiting> = None;
         loop {
             let step = tokio::select! {
-                event = events.next() => self.event(event, &mut pending).await,
-                batch = self.batches.recv(), if pending.is_none() => match batch {
-                    Some(batch) => self.submit(batch, handle, &mut pending).await,
+                event = events.next() => match event {
+                    Some(Event::Reply { tag: PORTS, frame, more }) => {
+                        self.ports(&frame, more, handle, &mut waiting, &mut pending)
+                    }
+                    event => self.event(event, &mut pending).await,
+                },
+                batch = self.batches.recv(), if pending.is_none() && waiting.is_none() => match batch {
+                    Some(batch) => self.take(batch, handle, &mut waiting, &mut pending).await,
                     None => Err(End::Deserted),
                 },
                 () = self.teller.events.closed() => Err(End::Deserted),
             };
             if let Err(end) = step {
-                return self.abandon(end, pending).await;
+                let waiting = waiting.map(|waiting| waiting.batch.id);
+                return self.abandon(end, pending.map(|p| p.id).or(waiting)).await;
             }
         }
     }
 
-    async fn abandon(&mut self, end: End, pending: Option<Pending>) -> End {
+    /// One part of what the ports are; the last one sends the batch on its way.
+    fn ports(
+        &self,
+        frame: &Frame,
+        more: bool,
+        handle: &Handle,
+        waiting: &mut Option<Waiting>,
+        pending: &mut Option<Pending>,
+    ) -> Result<(), End> {
+        if let Some(waiting) = waiting {
+            wire::described(frame, &mut waiting.ports).map_err(End::Lost)?;
+        }
+        if !more && let Some(Waiting { batch, ports }) = waiting.take() {
+            return self.submit(batch, &ports, handle, pending);
+        }
+        Ok(())
+    }
+
+    async fn abandon(&mut self, end: End, pending: Option<u64>) -> End {
         if let (End::Lost(reason), Some(pending)) = (&end, pending) {
             let outcome = Outcome::Lost {
                 reason: reason.as_str().into(),
             };
-            if self.teller.finished(pending.id, outcome).await.is_err() {
+            if self.teller.finished(pending, outcome).await.is_err() {
                 return End::Deserted;
             }
         }
         end
     }
 
-    async fn submit(
+    async fn take(
         &mut self,
         batch: Batch,
         handle: &Handle,
+        waiting: &mut Option<Waiting>,
         pending: &mut Option<Pending>,
     ) -> Result<(), End> {
         let Items::Flows(items) = &batch.items else {
@@ -280,7 +326,30 @@ impl Executor {
             let outcome = Outcome::Rejected { at: None, reason };
             return Ok(self.teller.finished(batch.id, outcome).await?);
         };
-        let (messages, item_of) = ordered(items);
+        if items.iter().all(|item| item.key.is_no_flood().is_none()) {
+            return self.submit(batch, &[], handle, pending);
+        }
+        let sent = handle.request(PORTS, wire::ports().map_err(End::Lost)?);
+        sent.map_err(|error| End::Lost(error.to_string()))?;
+        *waiting = Some(Waiting {
+            batch,
+            ports: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn submit(
+        &self,
+        batch: Batch,
+        ports: &[PhyPort],
+        handle: &Handle,
+        pending: &mut Option<Pending>,
+    ) -> Result<(), End> {
+        let items = match &batch.items {
+            Items::Flows(items) => items.as_slice(),
+            _ => &[],
+        };
+        let (messages, item_of, unsent) = ordered(items, ports);
         self.traffic.flows_sent.inc_by(item_of.len() as u64);
         self.traffic.openflow_barriers.inc();
         let bridge = &self.settings.bridge;
@@ -288,6 +357,7 @@ impl Executor {
         *pending = Some(Pending {
             id: batch.id,
             item_of,
+            unsent,
         });
         let sent = handle.submit_batch(Tag(batch.id), messages);
         sent.map_err(|error| End::Lost(error.to_string()))
@@ -301,7 +371,7 @@ impl Executor {
         match event {
             Some(Event::BatchDone { tag, errors }) => {
                 if let Some(done) = pending.take_if(|pending| pending.id == tag.0) {
-                    let refused = refused(&errors, &done.item_of);
+                    let refused = refused(&errors, &done.item_of, done.unsent);
                     let outcome = Outcome::Done {
                         refused,
                         next_cfg: None,
@@ -331,20 +401,40 @@ impl Executor {
 }
 
 /// What is to stand, then what is to go: no packet meets a table without either.
-fn ordered(items: &[FlowItem]) -> (ofproto::conn::Batch, Vec<usize>) {
+fn ordered(
+    items: &[FlowItem],
+    ports: &[PhyPort],
+) -> (ofproto::conn::Batch, Vec<usize>, Vec<(usize, Arc<str>)>) {
     let mut messages = ofproto::conn::Batch::new();
     let mut item_of = Vec::new();
+    let mut unsent = Vec::new();
     for (at, item) in items.iter().enumerate() {
+        let Some(number) = item.key.is_no_flood() else {
+            continue;
+        };
+        match ports.iter().find(|port| port.port_no.0 == number) {
+            Some(port) => {
+                messages.push_with(|out| wire::set_no_flood(port, item.body.is_some(), out));
+                item_of.push(at);
+            }
+            None if item.body.is_some() => {
+                unsent.push((at, format!("the bridge has no port {number}").into()));
+            }
+            // It went, and what was said of it with it.
+            None => {}
+        }
+    }
+    let flows = || {
+        let flows = items.iter().enumerate();
+        flows.filter(|(_, item)| item.key.is_no_flood().is_none())
+    };
+    for (at, item) in flows() {
         if let Some(body) = &item.body {
             messages.push_with(|out| wire::add(&item.key, body, out));
             item_of.push(at);
         }
     }
-    for (at, item) in items
-        .iter()
-        .enumerate()
-        .filter(|(_, item)| item.body.is_none())
-    {
+    for (at, item) in flows().filter(|(_, item)| item.body.is_none()) {
         messages.push_with(|out| wire::delete(&item.key, out));
         item_of.push(at);
         if let Some(zone) = item.zone {
@@ -356,15 +446,21 @@ fn ordered(items: &[FlowItem]) -> (ofproto::conn::Batch, Vec<usize>) {
             item_of.push(at);
         }
     }
-    (messages, item_of)
+    (messages, item_of, unsent)
 }
 
 /// The first reason for each item, in order of the items.
-fn refused(errors: &[(usize, OpError)], item_of: &[usize]) -> Vec<(usize, Arc<str>)> {
-    let mut refused: Vec<(usize, Arc<str>)> = errors
-        .iter()
-        .filter_map(|(op, error)| Some((*item_of.get(*op)?, Arc::from(error.to_string()))))
-        .collect();
+fn refused(
+    errors: &[(usize, OpError)],
+    item_of: &[usize],
+    unsent: Vec<(usize, Arc<str>)>,
+) -> Vec<(usize, Arc<str>)> {
+    let mut refused = unsent;
+    refused.extend(
+        errors
+            .iter()
+            .filter_map(|(op, error)| Some((*item_of.get(*op)?, Arc::from(error.to_string())))),
+    );
     refused.sort_by_key(|(at, _)| *at);
     refused.dedup_by_key(|(at, _)| *at);
     refused
@@ -400,11 +496,12 @@ mod tests {
             item(3, false, false),
             item(4, true, false),
         ];
-        let (messages, item_of) = ordered(&items);
+        let (messages, item_of, _) = ordered(&items, &[]);
         assert_eq!(item_of, [1, 3, 0, 0, 2]);
         assert_eq!(messages.len(), 5);
         let error = |op| (op, OpError::TooLong(op));
-        let refused = refused(&[error(1), error(2), error(3), error(9)], &item_of);
+        let errors = [error(1), error(2), error(3), error(9)];
+        let refused = refused(&errors, &item_of, Vec::new());
         let found: Vec<(usize, &str)> = refused.iter().map(|(at, why)| (*at, &**why)).collect();
         assert_eq!(
             found,

@@ -6,8 +6,8 @@ use ofproto::EncodeError;
 use ofproto::conn::Frame;
 use ofproto::matching::Match;
 use ofproto::msg::{
-    FlowMod, FlowModCommand, FlowMonitorRequest, FlowStatsRequest, FlowUpdate, Message, StatsReply,
-    StatsRequest, monitor_flags,
+    FlowMod, FlowModCommand, FlowMonitorRequest, FlowStatsRequest, FlowUpdate, Message, PhyPort,
+    PortMod, StatsReply, StatsRequest, monitor_flags,
 };
 
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
@@ -60,6 +60,52 @@ pub(super) fn delete_learned(
 /// Forgets every connection of a conntrack zone.
 pub(super) fn flush_zone(zone: u16, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     Message::CtFlushZone(zone).encode(0, out)
+}
+
+/// Asks for the ports of the bridge.
+pub(super) fn ports() -> Result<Frame, String> {
+    ask(StatsRequest::PortDesc)
+}
+
+/// Reads one part of the answer.
+pub(super) fn described(frame: &Frame, ports: &mut Vec<PhyPort>) -> Result<(), String> {
+    match Message::decode(frame.bytes()) {
+        Ok((
+            _,
+            Message::StatsReply {
+                body: StatsReply::PortDesc(part),
+                ..
+            },
+        )) => {
+            ports.extend(part);
+            Ok(())
+        }
+        Ok(_) => Err("ports: answered by something else".into()),
+        Err(error) => Err(format!("ports: {error}")),
+    }
+}
+
+/// `OFPPC_NO_FLOOD` (OF1.0 §5.2.1).
+const NO_FLOOD: u32 = 1 << 4;
+
+/// Ports that the switch floods nothing to, as flows are told.
+pub(super) fn unflooded(ports: &[PhyPort]) -> impl Iterator<Item = (FlowKey, FlowBody)> {
+    ports
+        .iter()
+        .filter(|port| port.config & NO_FLOOD != 0)
+        .map(|port| (FlowKey::no_flood(port.port_no.0), FlowBody::no_flood()))
+}
+
+/// Floods to a port, or no longer.
+pub(super) fn set_no_flood(port: &PhyPort, on: bool, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let change = PortMod {
+        port_no: port.port_no,
+        hw_addr: port.hw_addr,
+        config: if on { NO_FLOOD } else { 0 },
+        mask: NO_FLOOD,
+        advertise: 0,
+    };
+    Message::PortMod(change).encode(0, out)
 }
 
 /// Asks for every flow that carries our mark.

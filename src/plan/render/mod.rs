@@ -201,6 +201,7 @@ pub fn render(cell: &CellId, view: &View<'_>) -> Rendered {
             FirewallDriver::OpenFlow => openflow::guard(view, *id),
             FirewallDriver::Noop | FirewallDriver::Nft => port::guard(view, *id),
         },
+        (Key::Segment(key), Facet::Multicast) => openflow::multicast(view, *key),
         (Key::Segment(key), Facet::Zone) => openflow::zone(view, *key),
         (Key::Group(id), Facet::Group) => openflow::group(view, *id),
         (Key::FlowProfile(profile), Facet::FlowRules) => openflow::rules(view, profile),

@@ -7,13 +7,17 @@
 //! | member | that address |
 //! | member's flow settled | who waits for the set |
 
+use rustc_hash::FxHashSet;
+
 use super::base::guard_cell;
 use super::ids::{Peer, Profile, Uses};
 use super::index::Stations;
 use super::port::macs;
 use crate::model::{
-    FirewallDriver, GroupId, LocalVlan, MemberAddress, PortId, Remote, RemoteId, SecurityGroup,
+    FirewallDriver, GroupId, LocalVlan, MemberAddress, OfportState, PortId, Remote, RemoteId,
+    SecurityGroup,
 };
+use crate::ops::flow::{FlowBody, FlowKey};
 use crate::plan::Planner;
 use crate::plan::cell::{CellId, CellState, Facet, Key, SegKey};
 use crate::plan::render::Standing;
@@ -68,6 +72,33 @@ impl Planner {
         cells
     }
 
+    /// Ports of the integration bridge that the switch floods nothing to. Those of VIFs are ours to keep or to change;
+    /// others are an operator's.
+    pub(in crate::plan) fn on_unflooded(&mut self, ports: Vec<(FlowKey, FlowBody)>) {
+        if !self.observed.switch_complete() {
+            self.unflooded = ports;
+            return;
+        }
+        let bridge = self.config.integration_bridge.clone();
+        let vifs: FxHashSet<u16> = self
+            .observed
+            .ports()
+            .filter(|port| port.bridge == bridge && port.iface_id.is_some())
+            .filter_map(|port| match port.ofport {
+                OfportState::Assigned(number) => Some(number.number()),
+                OfportState::Unassigned | OfportState::Failed => None,
+            })
+            .collect();
+        let Some(ledger) = self.flows.get_mut(&bridge) else {
+            return;
+        };
+        for (key, body) in ports {
+            if key.is_no_flood().is_some_and(|port| vifs.contains(&port)) {
+                ledger.observe(&key, Some(body));
+            }
+        }
+    }
+
     /// A port was looked at: whom it follows and how it is reached.
     pub(in crate::plan) fn file_port(&mut self, id: PortId) {
         if self.config.firewall != FirewallDriver::Noop
@@ -100,9 +131,11 @@ impl Planner {
             if !kept.contains(&(segment, mac)) {
                 self.leave_zone(segment, cell.clone());
             }
+            self.mark(CellId::new(Key::Segment(segment), Facet::Multicast));
             self.mark(cell);
         }
         for (segment, mac) in kept {
+            self.mark(CellId::new(Key::Segment(segment), Facet::Multicast));
             self.mark(CellId::new(Key::Station(segment, mac), Facet::Station));
         }
     }
@@ -148,6 +181,8 @@ impl Planner {
     /// The same for everything of a port.
     pub(in crate::plan) fn port_left(&mut self, id: PortId, segment: SegKey) {
         self.leave_zone(segment, guard_cell(id));
+        let multicast = CellId::new(Key::Segment(segment), Facet::Multicast);
+        self.leave_zone(segment, multicast);
         let stations: Vec<_> = self
             .index
             .stations_of(id)
@@ -270,7 +305,7 @@ impl Planner {
                 }
                 self.follow_leaving(cell);
             }
-            (Key::Station(..), Facet::Station) => self.follow_leaving(cell),
+            (_, Facet::Station | Facet::Multicast) => self.follow_leaving(cell),
             (Key::FlowProfile(profile), Facet::FlowRules)
                 if matches!(self.ledger_state(cell), CellState::Failed(_)) =>
             {

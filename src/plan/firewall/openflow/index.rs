@@ -23,6 +23,8 @@ pub struct Index {
     pub(super) earlier: FxHashMap<PortId, Vec<Profile>>,
     /// Who is reached by an address.
     pub(super) stations: FxHashMap<(SegKey, Mac), BTreeSet<PortId>>,
+    /// Who is reached on a segment at all.
+    pub(super) on: FxHashMap<SegKey, BTreeSet<PortId>>,
     /// By which addresses a port is reached.
     pub(super) stations_of: FxHashMap<PortId, Stations>,
     /// The sets that an address is in, with the number of member addresses that come to the same.
@@ -62,6 +64,11 @@ impl Index {
             .into_iter()
             .flatten()
             .copied()
+    }
+
+    /// The ports that are reached on a segment, in order.
+    pub fn on(&self, segment: SegKey) -> impl Iterator<Item = PortId> {
+        self.on.get(&segment).into_iter().flatten().copied()
     }
 
     /// All stations.
@@ -185,6 +192,19 @@ impl Index {
                     self.stations.remove(station);
                 }
             }
+        }
+        for (segment, _) in &old {
+            if !new.iter().any(|(seg, _)| seg == segment)
+                && let Some(ports) = self.on.get_mut(segment)
+            {
+                ports.remove(&port);
+                if ports.is_empty() {
+                    self.on.remove(segment);
+                }
+            }
+        }
+        for (segment, _) in &new {
+            self.on.entry(*segment).or_default().insert(port);
         }
         for station in new.difference(&old) {
             self.stations.entry(*station).or_default().insert(port);

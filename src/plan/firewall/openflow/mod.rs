@@ -50,7 +50,7 @@ pub use index::Index;
 pub use port::guard;
 pub use rules::render as rules;
 pub use sets::{member, render as set};
-pub use station::render as station;
+pub use station::{multicast, render as station};
 
 use ofproto::matching::FieldId;
 

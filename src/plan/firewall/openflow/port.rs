@@ -10,6 +10,7 @@ use super::base::{DHCP, unfiltered};
 use super::ids::Profile;
 use super::{PROFILE_HIGH, PROFILE_LOW, halves};
 use crate::model::{Family, LocalVlan, Mac, Ofport, Port, PortId, Remote};
+use crate::ops::flow::FlowKey;
 use crate::plan::cell::{Facet, Key, Need};
 use crate::plan::flows::{Flow, act, ct_state};
 use crate::plan::render::{Item, Rendered, View};
@@ -144,7 +145,9 @@ fn filtered(port: &Port, ofport: Ofport, vlan: LocalVlan, profile: &Profile) -> 
             .ct_state(ct_state::TRK, 0);
         add(to_rules(tracked, act::resubmit(int::RULES_INGRESS)));
     }
-    flows.into_values().collect()
+    let mut flows: Vec<Flow> = flows.into_values().collect();
+    flows.push(Flow::of(FlowKey::no_flood(ofport.number())));
+    flows
 }
 
 /// Who may send: a hardware address with a prefix.
@@ -228,6 +231,7 @@ fn egress(port: Ofport, (mac, net): Source, stateful: bool, add: &mut impl FnMut
             for kind in [NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT] {
                 add(Flow::new(int::ARP_SPOOF, 2)
                     .in_port(port)
+                    .source(mac)
                     .icmpv6(kind)
                     .nd_target(target)
                     .actions(on()));

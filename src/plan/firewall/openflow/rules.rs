@@ -8,11 +8,10 @@
 //! Rules that name a set are conjunctions: (set, 1/2) a member's address, (set, 2/2) the profile and the service.
 
 use ofproto::action::Action;
-use ofproto::matching::FieldId;
 use rustc_hash::FxHashMap;
 
 use super::ids::Profile;
-use super::service::{by_connection, by_protocol, is_unseen, looks_deeper, on_the_wire};
+use super::service::{by_connection, by_protocol, is_unseen, looks_deeper, on_the_wire, replies};
 use super::{PROFILE_HIGH, PROFILE_LOW, halves};
 use crate::model::{Direction, Family, Remote, Rule, Service};
 use crate::ops::flow::FlowKey;
@@ -144,17 +143,17 @@ impl<'a> Flows<'a> {
                 (Remote::Prefix(net), Direction::Egress) => reply.opened_to(net),
                 _ => reply,
             };
-            found.extend(by_connection(&reply, family, service));
+            found.extend(replies(&reply, family, service));
             if is_unseen(service) {
                 found.extend(by_connection(&here(), family, service));
             } else if looks_deeper(service) {
                 found.extend(by_connection(&here().first_fragment(), family, service));
             }
-            if looks_deeper(service) {
-                let later =
-                    |flow: Flow, field| by_protocol(&flow.later_fragment(), family, service, field);
-                found.push(later(here(), FieldId::NW_PROTO));
-                found.push(later(reply, FieldId::CT_NW_PROTO));
+            // A later fragment of IPv6 does not show its protocol either.
+            if looks_deeper(service) || family == Family::V6 && service != Service::Any {
+                let later = |flow: Flow| by_protocol(&flow.later_fragment(), family, service);
+                found.push(later(here()));
+                found.push(later(reply));
             }
         }
         for flow in found {

@@ -123,11 +123,31 @@ fn whole_if_zero(flow: Flow, value: u16, mask: u16) -> Flow {
     }
 }
 
-/// The flow for what the fields of later fragments tell: the protocol.
-pub fn by_protocol(flow: &Flow, family: Family, service: Service, field: FieldId) -> Flow {
+/// The flow for what is known of later fragments: the connection's protocol.
+pub fn by_protocol(flow: &Flow, family: Family, service: Service) -> Flow {
     match service.protocol(family) {
-        Some(number) => flow.clone().with(field, number),
+        Some(number) => flow.clone().with(FieldId::CT_NW_PROTO, number),
         None => flow.clone(),
+    }
+}
+
+/// Replies of the service, by the connection; those of SCTP by their own source port, because the userspace datapath
+/// keeps no ports of it.
+pub fn replies(flow: &Flow, family: Family, service: Service) -> Vec<Flow> {
+    match service {
+        Service::Ports {
+            protocol: protocol::SCTP,
+            min,
+            max,
+        } => {
+            let flow = flow.clone().with(FieldId::NW_PROTO, protocol::SCTP);
+            let one = |(value, mask)| {
+                let flow = flow.clone().masked(FieldId::SCTP_SRC, value, mask);
+                whole_if_zero(flow, value, mask)
+            };
+            blocks(min, max).into_iter().map(one).collect()
+        }
+        _ => by_connection(flow, family, service),
     }
 }
 

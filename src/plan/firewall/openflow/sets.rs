@@ -30,7 +30,8 @@ pub fn render(view: &View<'_>, set: RemoteId) -> Rendered {
                 continue;
             };
             for table in [table(direction), reply_table(direction)] {
-                let flow = Flow::new(table, SETS)
+                // Looked up once more with the number; nothing else of this priority names one.
+                let flow = Flow::new(table, SETS + 1)
                     .ip(family)
                     .with(FieldId::CONJ_ID, id)
                     .actions([act::load(FieldId::REG7, id), accept(table)]);
