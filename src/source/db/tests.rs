@@ -1,6 +1,7 @@
 //! What every source owes the agent, on the database: see `model::desired` for the contract.
 
 mod contract;
+mod contract_groups;
 mod groups;
 mod malformed;
 mod malformed_groups;

@@ -33,6 +33,11 @@ CREATE TRIGGER ports_replacing_member BEFORE INSERT ON ports BEGIN
           AND EXISTS (SELECT 1 FROM security_group_rules r WHERE r.remote_group_id = g.group_id);
 END;
 
+CREATE TRIGGER ports_replacing_id BEFORE UPDATE OF id ON ports BEGIN
+    INSERT INTO changes (kind, entity_id, op, host)
+        SELECT 'port', p.id, 'delete', coalesce(p.host, '') FROM ports p WHERE p.id = NEW.id AND p.id IS NOT OLD.id;
+END;
+
 CREATE TRIGGER ports_replacing_update_member BEFORE UPDATE OF id, network_id, mac ON ports BEGIN
     INSERT INTO changes (kind, entity_id, op)
         SELECT 'member', g.group_id || '/' || g.port_id, 'update'

@@ -2,7 +2,7 @@
 //!
 //! Told are the groups that local ports are in, and the members of the sets that the rules of those name. A change of
 //! one member costs one delta and a few rows, however large the group is. It must not know the cursor or the rows of
-//! other entities. Held by `tests/groups.rs` and `tests/contract.rs`.
+//! other entities. Held by `tests/groups.rs` and `tests/contract_groups.rs`.
 
 pub(super) mod read;
 mod translate;
