@@ -16,6 +16,8 @@ pub struct Stage {
     pub about: &'static str,
     /// Seconds it may take in the test command; soak has [`SOAK_FACTOR`] times as many.
     pub budget: u64,
+    /// It runs test programs: [`BUILD`] comes first, so that its time is its own.
+    pub built: bool,
     /// Does it; whether it passed.
     pub run: fn(&Run<'_>) -> Result<bool>,
 }
@@ -33,84 +35,107 @@ pub struct Run<'a> {
 /// How many times longer a stage of soak may take.
 pub const SOAK_FACTOR: u64 = 12;
 
+/// The stage that builds what the others run.
+pub const BUILD: &str = "build";
+
 /// In the order they run: cheap ones first, so that a small mistake is told early.
 pub const STAGES: &[Stage] = &[
     Stage {
         name: "fmt",
         about: "formatting",
         budget: 60,
+        built: false,
         run: fmt,
     },
     Stage {
         name: "clippy",
         about: "clippy, warnings denied",
         budget: 420,
+        built: false,
         run: clippy,
+    },
+    Stage {
+        name: BUILD,
+        about: "every test program",
+        budget: 600,
+        built: false,
+        run: build,
     },
     Stage {
         name: "tidy",
         about: "directions of dependencies, forbidden calls and words",
-        budget: 240,
+        budget: 60,
+        built: true,
         run: tidy,
     },
     Stage {
         name: "unit",
         about: "unit, property and wire tests of every crate",
         budget: 480,
+        built: true,
         run: unit,
     },
     Stage {
         name: "vectors",
         about: "the protocol crates against the vectors in VECTORS_DIR",
         budget: 120,
+        built: true,
         run: vectors,
     },
     Stage {
         name: "scenario",
-        about: "golden scenarios and stories of the planner on a simulated host",
+        about: "golden scenarios of the planner on a simulated host",
         budget: 120,
+        built: true,
         run: scenario,
     },
     Stage {
         name: "testbed",
         about: "the testbed proves itself with flows programmed by hand",
         budget: 120,
+        built: true,
         run: testbed,
     },
     Stage {
         name: "ovs",
         about: "the agent against real ovsdb-server and ovs-vswitchd",
         budget: 480,
+        built: true,
         run: ovs,
     },
     Stage {
         name: "kernel",
         about: "against this kernel, in namespaces",
         budget: 120,
+        built: true,
         run: kernel,
     },
     Stage {
         name: "uml",
         about: "the tests of `ovs` on openvswitch.ko, in user-mode Linux",
         budget: 600,
+        built: true,
         run: uml_stage,
     },
     Stage {
         name: "docs",
         about: "documentation builds without a warning",
         budget: 180,
+        built: false,
         run: docs,
     },
     Stage {
         name: "bench",
         about: "benches build",
         budget: 720,
+        built: false,
         run: bench,
     },
     Stage {
         name: "fuzz",
         about: "fuzz targets build, and run for a while",
         budget: 480,
+        built: false,
         run: fuzz_stage,
     },
 ];
@@ -149,9 +174,22 @@ impl Run<'_> {
         cargo::watch(command, self.log, self.deadline)
     }
 
-    /// The root package's integration tests whose name has one of the prefixes, in one cargo call; fails if there is none.
+    /// Test programs by name, in one cargo call. Always of the whole workspace: with fewer packages cargo would choose
+    /// other features for what they share, and build it once more.
+    fn programs(&self, names: &[String], more: &[&str], options: &[&str]) -> Result<bool> {
+        let mut args = vec!["test", "--workspace", "--no-fail-fast"];
+        args.extend(more);
+        for name in names {
+            args.extend(["--test", name]);
+        }
+        args.push("--");
+        args.extend(options);
+        self.cargo(&args)
+    }
+
+    /// The root package's integration tests whose name has one of the prefixes; fails if there is none.
     fn integration(&self, prefixes: &[&str], options: &[&str]) -> Result<bool> {
-        let names: Vec<String> = integration_tests()?
+        let names: Vec<String> = integration_tests(|package| package == ROOT)?
             .into_iter()
             .filter(|n| begins(n, prefixes))
             .collect();
@@ -159,31 +197,46 @@ impl Run<'_> {
             println!("    no test program named {prefixes:?}");
             return Ok(false);
         }
-        let mut args = vec!["test", "-p", "vifd", "--no-fail-fast"];
-        for name in &names {
-            args.extend(["--test", name]);
-        }
-        args.push("--");
-        args.extend(options);
-        self.cargo(&args)
+        self.programs(&names, &[], options)
     }
 }
 
-/// Names of the root package's integration tests.
-fn integration_tests() -> Result<Vec<String>> {
+/// The package of the agent.
+const ROOT: &str = "vifd";
+
+/// Names of the integration tests of some packages, but for those that want a feature of their own.
+fn integration_tests(of: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    let output = cargo::command(&["metadata", "--no-deps", "--format-version=1"])
+        .output()
+        .context("start cargo")?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(cargo::root().join("tests"))? {
-        let path = entry?.path();
-        let is_test = path.extension().is_some_and(|e| e == "rs") || path.join("main.rs").exists();
-        if let (true, Some(stem)) = (is_test, path.file_stem().and_then(|s| s.to_str())) {
-            names.push(stem.to_owned());
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        if !package["name"].as_str().is_some_and(&of) {
+            continue;
+        }
+        for target in package["targets"].as_array().into_iter().flatten() {
+            let needs = target["required-features"].as_array();
+            let special = needs.is_some_and(|f| f.iter().any(|f| f == ORACLE));
+            if target["kind"] == serde_json::json!(["test"])
+                && !special
+                && let Some(name) = target["name"].as_str()
+            {
+                names.push(name.to_owned());
+            }
         }
     }
     names.sort_unstable();
+    names.dedup();
     Ok(names)
 }
 
-fn begins(name: &str, prefixes: &[&str]) -> bool {
+/// The feature of `vifd-nft` that links a C library for the encoder's oracle.
+const ORACLE: &str = "oracle-nftnl";
+
+/// Whether the name begins with one of these.
+pub fn begins(name: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
@@ -219,51 +272,40 @@ fn clippy(run: &Run<'_>) -> Result<bool> {
     ])
 }
 
+fn build(run: &Run<'_>) -> Result<bool> {
+    run.cargo(&["test", "--workspace", "--no-run"])
+}
+
 fn tidy(run: &Run<'_>) -> Result<bool> {
     run.integration(&["tidy"], &[])
 }
 
 fn unit(run: &Run<'_>) -> Result<bool> {
-    let mut args = vec![
+    let crates = integration_tests(|p| ![ROOT, "vifd-testbed", "xtask"].contains(&p))?;
+    let mut agent = integration_tests(|p| p == ROOT)?;
+    agent.retain(|name| !begins(name, OWN_STAGE));
+    let mut names = [crates, agent].concat();
+    names.sort_unstable();
+    names.dedup();
+    let programs = run.programs(&names, &["--lib", "--bins", "--examples"], &[])?;
+    let documents = run.cargo(&["test", "--workspace", "--doc", "--no-fail-fast"])?;
+    // The encoder against libnftnl: nothing else is built with it.
+    let oracle = [
         "test",
-        "--workspace",
-        "--exclude",
-        "vifd",
-        "--exclude",
-        "vifd-testbed",
+        "-p",
+        "vifd-nft",
+        "--features",
+        ORACLE,
+        "--test",
+        "oracle",
     ];
-    // The encoder against libnftnl: a C library that only this test may need.
-    args.extend(["--features", "vifd-nft/oracle-nftnl", "--no-fail-fast"]);
-    let crates = run.cargo(&args)?;
-    let agent = run.cargo(&["test", "-p", "vifd", "--lib", "--bins", "--no-fail-fast"])?;
-    let documents = run.cargo(&["test", "-p", "vifd", "--doc"])?;
-    let others: Vec<String> = integration_tests()?
-        .into_iter()
-        .filter(|name| !begins(name, OWN_STAGE))
-        .collect();
-    let mut rest = true;
-    if !others.is_empty() {
-        let mut args = vec!["test", "-p", "vifd", "--no-fail-fast"];
-        for name in &others {
-            args.extend(["--test", name]);
-        }
-        rest = run.cargo(&args)?;
-    }
-    Ok(crates && agent && documents && rest)
+    let oracle = run.cargo(&oracle)?;
+    Ok(programs && documents && oracle)
 }
 
 /// The vectors are data that is not part of this repository; the two crates' own small ones run in `unit`.
 fn vectors(run: &Run<'_>) -> Result<bool> {
-    let tests = [
-        "test",
-        "-p",
-        "vifd-ofproto",
-        "-p",
-        "vifd-ovsdb",
-        "--no-fail-fast",
-        "--test",
-        "vectors",
-    ];
+    let tests = ["test", "--workspace", "--no-fail-fast", "--test", "vectors"];
     let Ok(dir) = std::env::var("VECTORS_DIR") else {
         println!("    VECTORS_DIR is not set: the vectors kept in the crates");
         return run.cargo(&tests);
@@ -272,12 +314,11 @@ fn vectors(run: &Run<'_>) -> Result<bool> {
 }
 
 fn scenario(run: &Run<'_>) -> Result<bool> {
-    let stories = run.cargo(&["test", "-p", "vifd", "--lib", "plan::tests::story"])?;
-    Ok(run.integration(&["scenario"], &[])? && stories)
+    run.integration(&["scenario"], &[])
 }
 
 fn testbed(run: &Run<'_>) -> Result<bool> {
-    run.cargo(&["test", "-p", "vifd-testbed"])
+    run.programs(&["self_test".to_owned()], &[], &[])
 }
 
 fn ovs(run: &Run<'_>) -> Result<bool> {

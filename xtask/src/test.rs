@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::stages::{Run, SOAK_FACTOR, STAGES, Stage, log_file};
+use crate::stages::{BUILD, Run, SOAK_FACTOR, STAGES, Stage, log_file};
 use crate::{cargo, packages, require_root};
 
 /// How much is run.
@@ -38,9 +38,11 @@ pub fn test(length: Length, names: &[String]) -> Result<bool> {
         start.elapsed().as_secs_f64()
     );
 
+    let named = |stage: &Stage| names.iter().any(|n| n == stage.name);
+    let builds = STAGES.iter().any(|stage| stage.built && named(stage));
     let mut rows = Vec::new();
     for stage in STAGES {
-        if names.is_empty() || names.iter().any(|n| n == stage.name) {
+        if names.is_empty() || named(stage) || builds && stage.name == BUILD {
             rows.push(run_stage(stage, length)?);
         }
     }

@@ -73,16 +73,9 @@ pub fn switch_tests() -> Result<bool> {
 
 /// The same with a log and a deadline.
 pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
-    let mut programs = test_programs(&["test", "--no-run", "-p", "vifd-testbed"], |n| {
-        n == "self_test"
+    let mut programs = test_programs(&["test", "--workspace", "--no-run"], |n| {
+        stages::begins(n, stages::SWITCH) || ["self_test", "kernel"].contains(&n)
     })?;
-    programs.extend(test_programs(&["test", "--no-run", "-p", "vifd"], |n| {
-        n.starts_with("ovs_") || n.starts_with("exec_o")
-    })?);
-    programs.extend(test_programs(
-        &["test", "--no-run", "-p", "vifd-nft", "--test", "kernel"],
-        |n| n == "kernel",
-    )?);
     // What takes longest first, so that no guest begins it when the others are done.
     programs.sort_by_key(|(name, _)| !LONG.contains(&name.as_str()));
     let n = guests();
