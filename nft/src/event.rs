@@ -3,6 +3,15 @@
 //! Owns the folding of the multicast group [`crate::message::GROUP_NFTABLES`]. An overrun is a
 //! normal event, [`Event::Lost`]: take a new picture. Knows no sockets. Held by
 //! `tests/kernel/batch.rs`.
+//!
+//! ```
+//! use nft::event::{Event, Monitor};
+//!
+//! let mut monitor = Monitor::new();
+//! // Datagrams of the group go to `handle_input`; the socket said ENOBUFS:
+//! monitor.handle_overrun();
+//! assert_eq!(monitor.poll(), Some(Event::Lost));
+//! ```
 
 use std::collections::VecDeque;
 

@@ -111,3 +111,8 @@ pub mod trace;
 pub mod userdata;
 pub mod wire;
 pub mod wrapped;
+
+/// The examples of the readme, which are tests too.
+#[cfg(all(doctest, feature = "net"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

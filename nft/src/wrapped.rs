@@ -5,6 +5,29 @@
 //! stay before all others of their chain, removing a chain removes the jumps to it, of equal rules
 //! the last one stays. Owns the bookkeeping; [`Chains::render`] yields the wanted table, which
 //! [`crate::diff`] brings about. Knows no sockets. Held by the tests below and `tests/kernel`.
+//!
+//! Unlike their model, chains are removed with exactly the jumps to them: a jump to `o10` is no jump to `o1`. Foreign tables
+//! are not read, so that nothing in them can be lost; counters of rules that stay go on.
+//!
+//! ```
+//! use nft::chain::{Chain, Policy, hook};
+//! use nft::data::Verdict;
+//! use nft::expr::build::verdict;
+//! use nft::message::Family;
+//! use nft::rule::Rule;
+//! use nft::table::Table;
+//! use nft::wrapped::{ChainRef, Chains, Rank};
+//!
+//! let mut chains = Chains::new(Family::INET, Table::new("vifd"), "agent");
+//! let (forward, port) = (ChainRef::wrapped("FORWARD"), ChainRef::wrapped("i1"));
+//! chains.add_base_chain(forward.clone(), Chain::base("", "", hook::FORWARD, 0, Policy::ACCEPT));
+//! chains.add_chain(port.clone());
+//! let jump = vec![verdict(Verdict::jump(chains.name_of(&port)))];
+//! chains.add_rule(&forward, Rank::Top, Rule::new("", "", jump)).unwrap();
+//! assert_eq!(chains.render().rule_count(), 1);
+//! chains.remove_chain(&port).unwrap();
+//! assert_eq!(chains.render().rule_count(), 0);
+//! ```
 
 use core::fmt;
 use std::collections::{BTreeMap, HashSet};

@@ -3,6 +3,24 @@
 //! Owns the encoding of batches, the ids of anonymous sets, the splitting of element lists at the
 //! 64 KiB limit of an attribute, and the attribution of errors (`report.rs`). Knows no sockets.
 //! Held by `tests/kernel/batch.rs`.
+//!
+//! ```
+//! use nft::batch::Batch;
+//! use nft::element::Element;
+//! use nft::message::Family;
+//! use nft::set::{DataType, Set};
+//! use nft::table::Table;
+//!
+//! let mut batch = Batch::new();
+//! batch.add_table(Family::INET, &Table::new("t"));
+//! batch.add_set(Family::INET, &Set::new("t", "members", &[DataType::IPV4_ADDR]));
+//! let list: Vec<_> = (0..200_u8).map(|i| Element::key([10, 0, 0, i])).collect();
+//! batch.add_elements(Family::INET, &"t".into(), &"members".into(), &list);
+//! assert_eq!(batch.len(), 3);
+//! // One datagram; refused by the kernel unless the ruleset is at generation 57.
+//! let encoded = batch.encode(Some(57)).unwrap();
+//! assert!(encoded.bytes().len() > 200 * 16);
+//! ```
 
 mod encoded;
 mod report;

@@ -5,6 +5,20 @@
 //! lost. One request is in flight at a time: the kernel answers a batch before `sendmsg` returns.
 //! Knows neither sockets nor clocks; time is a [`Duration`] since any fixed moment. Held by
 //! `conn/tests.rs` (a scripted kernel) and `tests/kernel/batch.rs` (a real one).
+//!
+//! ```
+//! use core::time::Duration;
+//! use nft::conn::{Connection, Outcome, Request};
+//!
+//! let mut connection = Connection::new(Duration::from_secs(10));
+//! let now = Duration::ZERO;
+//! let id = connection.submit(Request::Generation, now);
+//! let datagram = connection.poll_transmit().unwrap(); // for one `sendmsg`
+//! assert_eq!(datagram.len(), 20);
+//! // Received datagrams go to `handle_input`. Nothing came in time:
+//! connection.handle_timeout(connection.poll_timeout().unwrap());
+//! assert_eq!(connection.poll_outcome(), Some((id, Outcome::Unknown)));
+//! ```
 
 mod dump;
 

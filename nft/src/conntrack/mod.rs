@@ -4,6 +4,21 @@
 //! asked for and a test in memory, because kernels differ in what they filter: see
 //! [`Filter::matches`]. [`Exchange`] is one request and its replies, without a socket. Held by
 //! `tests/kernel` (`conntrack`) and the fuzz target `nft_conntrack`.
+//!
+//! ```
+//! use nft::conntrack::{Entry, Filter, PartialTuple, Tuple};
+//! use nft::message::Family;
+//!
+//! let [client, server] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(|ip| core::net::IpAddr::from(ip));
+//! let entry = Entry {
+//!     original: Some(Tuple::new(client, server, 6, 40_000, 22)),
+//!     zone: Some(4097),
+//!     ..Entry::default()
+//! };
+//! let ssh = PartialTuple { dst_port: Some(22), ..PartialTuple::default() };
+//! let condemned = Filter { zone: Some(4097), original: ssh, ..Filter::default() };
+//! assert!(condemned.matches(Family::IPV4, &entry));
+//! ```
 
 mod entry;
 mod exchange;

@@ -5,6 +5,17 @@
 //! counting. [`rules`] and [`elements`] serve callers that know which chain or set is dirty and
 //! must not pay for the rest. Knows no sockets. Held by `tests/kernel` (`ruleset`) and the
 //! property tests of `tests/codec`.
+//!
+//! ```
+//! use nft::diff;
+//! use nft::element::Element;
+//!
+//! let (wanted, there) = ([1_u8, 2, 3], [2_u8, 3, 4]);
+//! let keys = |list: [u8; 3]| list.map(|i| Element::key([10, 0, 0, i]));
+//! let (gone, new) = diff::elements(&keys(wanted), &keys(there), |_| false);
+//! assert_eq!(gone, [Element::key([10, 0, 0, 4])]);
+//! assert_eq!(new, [Element::key([10, 0, 0, 1])]);
+//! ```
 
 mod change;
 mod elements;

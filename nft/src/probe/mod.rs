@@ -4,6 +4,17 @@
 //! of the [`Variant`] of bridge filtering. Trial batches have no end message, so the kernel checks
 //! them and applies nothing: no event, no new generation. An absent module shows as an error on
 //! the expression that needs it. Knows no sockets. Held by `tests/kernel` (`probe`).
+//!
+//! ```
+//! use nft::probe::{Choice, Feature, Features, Finding, Variant};
+//!
+//! // As found by `net::Client::probe`; here, by hand.
+//! let mut features = Features::default();
+//! features.record(Feature::Bridge, Finding::Present);
+//! let choice = Choice::of(&features, false);
+//! assert_eq!(choice.variant, Variant::Stateless);
+//! assert!(choice.reasons[0].contains("the kernel lacks connection state in bridge tables"));
+//! ```
 
 mod trial;
 mod variant;

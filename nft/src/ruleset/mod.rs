@@ -3,6 +3,20 @@
 //! Owns the assembly of dumped messages, in which anonymous sets move into their rules, and the
 //! whole-table operations. `saved.rs` is the text form, [`diff`](crate::diff) compares. Knows no
 //! sockets. Held by `tests/kernel/ruleset.rs`.
+//!
+//! ```
+//! use nft::message::Family;
+//! use nft::ruleset::{Ruleset, TableState};
+//! use nft::table::Table;
+//!
+//! let mut ruleset = Ruleset::default();
+//! ruleset.insert(TableState::new(Family::BRIDGE, Table::new("t")));
+//! let text = ruleset.save();
+//! assert_eq!(text, "table bridge {name=\"t\"}\nend 1\n");
+//! let cut_off = text.trim_end_matches("end 1\n");
+//! assert_eq!(Ruleset::restore(&text), Ok(ruleset));
+//! assert!(Ruleset::restore(cut_off).is_err());
+//! ```
 
 mod saved;
 

@@ -4,6 +4,17 @@
 //! `0x0a000001`, names `"text"`, numbers decimal, registries by their name or number, attributes
 //! without a name `#37=0x00`. Owns the grammar and the cursor. Knows no object; the record and
 //! registry macros generate the rest. Held by `tests/codec/roundtrip.rs` and the fuzz target `nft_saved`.
+//!
+//! ```
+//! use nft::expr::Expr;
+//! use nft::saved::{from_text, to_text};
+//!
+//! let text = "cmp{sreg=1 op=eq data=0x0a000001}";
+//! let expr: Expr = from_text(text).unwrap();
+//! assert_eq!(to_text(&expr), text);
+//! let error = from_text::<Expr>("cmp{sreg=1 op=equals}").unwrap_err();
+//! assert_eq!(error.to_string(), "CmpOp at offset 14: nothing has this name");
+//! ```
 
 mod cursor;
 

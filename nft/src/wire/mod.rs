@@ -3,6 +3,18 @@
 //! Owns the byte layout of `linux/netlink.h` (host-endian headers, 4-byte alignment). Knows
 //! nothing of nf_tables. Sources: `linux/netlink.h`, `net/netlink.h` alignment macros.
 //! Held by the unit tests here and by `tests/codec/sweep.rs`.
+//!
+//! ```
+//! use nft::wire::{Flags, Frames, Header, Writer};
+//!
+//! let mut w = Writer::new();
+//! let header = Header { kind: 16, flags: Flags::REQUEST, seq: 7, port: 0 };
+//! header.encode(&mut w, |w| w.attribute(3, false, |w| w.put(b"lo\0")));
+//! let frame = Frames::new(w.bytes()).next().unwrap().unwrap();
+//! let mut payload = frame.payload;
+//! let attribute = payload.attribute().unwrap().unwrap();
+//! assert_eq!((frame.header.seq, attribute.kind, attribute.value.len()), (7, 3, 3));
+//! ```
 
 mod ack;
 mod header;
