@@ -7,6 +7,7 @@ use crate::data::Data;
 use crate::element::{Element, ElementFlags};
 use crate::name::Bytes;
 use crate::set::{DataType, Set, SetFlags};
+use crate::userdata::{SET_DATA_BYTEORDER, SET_KEY_BYTEORDER};
 
 /// The elements in ascending order. `kinds` is what the fields of the key mean.
 pub(super) fn show(set: &Set, kinds: &[Kind], elements: &[Element]) -> Vec<Shown> {
@@ -32,6 +33,7 @@ pub(super) fn show(set: &Set, kinds: &[Kind], elements: &[Element]) -> Vec<Shown
         (order(key), element.flags != ElementFlags::INTERVAL_END)
     });
     let data_kind = set.data_type.map_or(Kind::Number, Kind::of);
+    let data_kind = in_order(data_kind, set, SET_DATA_BYTEORDER);
     let plain = set.flags.contains(SetFlags::INTERVAL) && !set.flags.contains(SetFlags::CONCAT);
     let widths = widths(set);
     let mut shown = Vec::new();
@@ -63,11 +65,21 @@ pub(super) fn show(set: &Set, kinds: &[Kind], elements: &[Element]) -> Vec<Shown
 
 /// The meaning of the key's fields by the set's type.
 pub(super) fn kinds_of(set: &Set) -> Vec<Kind> {
-    set.key_type
-        .unwrap_or(DataType::INTEGER)
-        .fields()
-        .map(Kind::of)
-        .collect()
+    let key_type = set.key_type.unwrap_or(DataType::INTEGER);
+    let kinds: Vec<_> = key_type.fields().map(Kind::of).collect();
+    match kinds.as_slice() {
+        [one] => vec![in_order(*one, set, SET_KEY_BYTEORDER)],
+        _ => kinds,
+    }
+}
+
+/// A number without a type of its own has the byte order that the set's user data says.
+fn in_order(kind: Kind, set: &Set, item: u8) -> Kind {
+    let order = set.userdata.as_ref().and_then(|data| data.number(item));
+    match (kind, order) {
+        (Kind::Number, Some(1)) => Kind::HostNumber,
+        (kind, _) => kind,
+    }
 }
 
 fn top(key: &Bytes) -> Bytes {
@@ -188,6 +200,21 @@ fn decorate(key: Shown, element: &Element, data_kind: Kind) -> Shown {
     let mut json = key.json;
     let mut members = Json::one("val", json.clone());
     let mut wrapped = false;
+    for expr in element
+        .expr
+        .as_deref()
+        .into_iter()
+        .chain(element.exprs.iter().flatten())
+    {
+        let state = super::action::state(expr);
+        text.push_str(&format!(" {}", state.text));
+        if let Json::Object(one) = state.json {
+            for (key, value) in one {
+                members = members.with(&key, value);
+            }
+        }
+        wrapped = true;
+    }
     if let Some(timeout) = element.timeout {
         text.push_str(&format!(" timeout {}", duration(timeout)));
         members = members.with("timeout", timeout / 1000);
@@ -205,21 +232,6 @@ fn decorate(key: Shown, element: &Element, data_kind: Kind) -> Shown {
     {
         text.push_str(&format!(" comment {}", quoted(&comment)));
         members = members.with("comment", comment);
-        wrapped = true;
-    }
-    for expr in element
-        .expr
-        .as_deref()
-        .into_iter()
-        .chain(element.exprs.iter().flatten())
-    {
-        let state = super::action::state(expr);
-        text.push_str(&format!(" {}", state.text));
-        if let Json::Object(one) = state.json {
-            for (key, value) in one {
-                members = members.with(&key, value);
-            }
-        }
         wrapped = true;
     }
     if wrapped {

@@ -54,9 +54,6 @@ pub fn table(state: &TableState) -> String {
     if !flags.is_empty() {
         head.push_str(&format!("\tflags {}\n", flags.join(",")));
     }
-    if !head.is_empty() {
-        blocks.push(head);
-    }
     blocks.extend(state.objects.values().map(object));
     blocks.extend(state.sets.values().map(set));
     blocks.extend(state.flowtables.values().map(flowtable));
@@ -69,7 +66,7 @@ pub fn table(state: &TableState) -> String {
         blocks.push(format!("\tchain {name} {{\n{body}\t}}\n"));
     }
     format!(
-        "table {family} {} {{\n{}}}\n",
+        "table {family} {} {{\n{head}{}}}\n",
         state.table.name,
         blocks.join("\n")
     )
@@ -206,7 +203,9 @@ pub(super) fn set(state: &SetState) -> String {
         body.push_str(&format!("\t\tsize {size}\n"));
     }
     let flags = set_flags(set.flags);
-    if !flags.is_empty() {
+    // A timeout says the flag; with others all are listed.
+    let is_said = flags == ["timeout"] && set.timeout.is_some_and(|timeout| timeout != 0);
+    if !flags.is_empty() && !is_said {
         body.push_str(&format!("\t\tflags {}\n", flags.join(",")));
     }
     for expr in set.expr.iter().chain(set.exprs.iter().flatten()) {
@@ -268,7 +267,10 @@ pub(super) fn object(object: &Object) -> String {
             format!("{kind} {name} {{\n\t\t# {}", crate::saved::to_text(object))
         }
     };
-    format!("\t{body}\n\t}}\n")
+    let comment = object.userdata.as_ref().and_then(|u| u.text(COMMENT));
+    let comment = comment.map(|text| format!("\t\tcomment {}\n", quoted(&text)));
+    let (head, state) = body.split_once('\n').unwrap_or((&body, ""));
+    format!("\t{head}\n{}{state}\n\t}}\n", comment.unwrap_or_default())
 }
 
 pub(super) fn flowtable(flowtable: &Flowtable) -> String {
@@ -342,7 +344,10 @@ fn table_json(state: &TableState, list: &mut Vec<Json>) {
             .object_type()
             .and_then(|kind| kind.name())
             .unwrap_or("object");
-        let json = place(name.to_text(), object.handle);
+        let mut json = place(name.to_text(), object.handle);
+        if let Some(comment) = object.userdata.as_ref().and_then(|u| u.text(COMMENT)) {
+            json = json.with("comment", comment);
+        }
         let state = match &object.data {
             Some(ObjectData::Counter(e)) => Some(action::state(&e.clone().into())),
             Some(ObjectData::Quota(e)) => {
@@ -418,12 +423,19 @@ fn set_json(place: Json, state: &SetState) -> Json {
     if let Some(data) = data {
         json = json.with("map", data);
     }
+    let comment = state.set.userdata.as_ref();
+    if let Some(comment) = comment.and_then(|u| u.text(SET_COMMENT)) {
+        json = json.with("comment", comment);
+    }
     let flags: Vec<_> = set_flags(state.set.flags)
         .into_iter()
         .map(Json::from)
         .collect();
     if !flags.is_empty() {
         json = json.with("flags", flags);
+    }
+    if let Some(size) = state.set.desc.as_ref().and_then(|desc| desc.size) {
+        json = json.with("size", size);
     }
     if let Some(timeout) = state.set.timeout.filter(|&timeout| timeout != 0) {
         json = json.with("timeout", timeout / 1000);

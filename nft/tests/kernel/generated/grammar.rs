@@ -391,3 +391,88 @@ pub fn rule(d: &mut Dice, family: &str) -> String {
     }
     text
 }
+
+/// Types of keys and how their values look.
+const TYPES: &[(&str, Values)] = &[
+    ("ipv4_addr", Values::V4),
+    ("ipv6_addr", Values::V6),
+    ("ether_addr", Values::Mac),
+    ("inet_service", Values::Port),
+    ("inet_proto", L4),
+    ("mark", Values::Mark),
+    ("ifname", Values::Ifname),
+    ("icmp_type", ICMP),
+    ("icmpv6_type", ICMPV6),
+];
+
+/// A set or map with its elements, as a block of a table that has a chain `other` and a counter `hits`.
+pub fn set(d: &mut Dice, name: &str) -> String {
+    let fields: Vec<_> = (0..1 + d.below(3))
+        .map(|_| TYPES[usize::try_from(d.below(TYPES.len() as u64)).unwrap()])
+        .collect();
+    let types: Vec<_> = fields.iter().map(|f| f.0).collect();
+    let ranges = matches!(fields.as_slice(), [(_, Values::V4 | Values::Port)]) && d.one_in(2);
+    let counted = !ranges && d.one_in(4);
+    let data = match d.below(6) {
+        0 => Some("verdict"),
+        1 => Some("mark"),
+        2 => Some("ipv4_addr"),
+        3 if fields.len() == 1 => Some("counter"),
+        _ => None,
+    };
+    let data = data.filter(|_| !counted);
+    let keys: Vec<String> = match (ranges, fields.as_slice()) {
+        (true, [(_, values)]) => several(d, *values)
+            .trim_matches(['{', ' ', '}'])
+            .split(", ")
+            .map(str::to_owned)
+            .collect(),
+        _ => {
+            let mut keys: Vec<String> = Vec::new();
+            for _ in 0..d.below(9) {
+                let key: Vec<_> = fields.iter().map(|f| value(d, f.1)).collect();
+                let key = key.join(" . ");
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+            keys
+        }
+    };
+    let elements: Vec<String> = keys
+        .into_iter()
+        .map(|key| {
+            let comment = match d.one_in(5) {
+                true => format!(" comment \"c{}\"", d.below(100)),
+                false => String::new(),
+            };
+            let data = match data {
+                None => String::new(),
+                Some("verdict") => {
+                    format!(" : {}", d.pick(&["accept", "drop", "jump other", "return"]))
+                }
+                Some("mark") => format!(" : {}", value(d, Values::Mark)),
+                Some("counter") => " : \"hits\"".to_owned(),
+                Some(_) => format!(" : {}", value(d, Values::V4)),
+            };
+            format!("{key}{comment}{data}")
+        })
+        .collect();
+    let word = if data.is_some() { "map" } else { "set" };
+    let data = data.map_or(String::new(), |data| format!(" : {data}"));
+    let mut out = format!("{word} {name} {{ type {}{data};", types.join(" . "));
+    if ranges {
+        out.push_str(" flags interval;");
+    }
+    if counted {
+        out.push_str(" counter;");
+    }
+    if d.one_in(4) {
+        write!(out, " comment \"set {name}\";").unwrap();
+    }
+    if !elements.is_empty() {
+        write!(out, " elements = {{ {} }};", elements.join(", ")).unwrap();
+    }
+    out.push_str(" }\n");
+    out
+}

@@ -3,6 +3,8 @@
 
 mod grammar;
 
+use std::ops::Range;
+
 use nft::batch::Batch;
 use nft::message::Family;
 use nft::net::Client;
@@ -11,7 +13,7 @@ use nft::snapshot::Scope;
 use serde_json::Value;
 
 use crate::namespace::{isolated, tool, try_tool};
-use grammar::{Dice, rule};
+use grammar::{Dice, rule, set};
 
 const FAMILIES: [&str; 4] = ["inet", "ip", "ip6", "bridge"];
 /// Rules of each family.
@@ -86,19 +88,91 @@ fn load(dice: &mut Dice) -> usize {
     count
 }
 
+/// A round takes seconds: more of them where there is time.
+fn seeds() -> Range<u64> {
+    let soak = std::env::var_os("VIFD_SOAK").is_some();
+    let number =
+        |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let seed = number("NFT_SEED", 7);
+    seed..seed + number("NFT_ROUNDS", if soak { 100 } else { 3 })
+}
+
 #[test]
 fn random_rules_are_listed_and_written_back() {
-    // Seconds per round; more of them where there is time.
-    let more = if std::env::var_os("VIFD_SOAK").is_some() {
-        100
-    } else {
-        3
-    };
-    let seed = std::env::var("NFT_SEED").map_or(7, |seed| seed.parse().unwrap());
-    let rounds = std::env::var("NFT_ROUNDS").map_or(more, |rounds| rounds.parse().unwrap());
-    for seed in seed..seed + rounds {
+    for seed in seeds() {
         isolated(move || round(seed));
     }
+}
+
+#[test]
+fn random_sets_are_listed_and_written_back() {
+    for seed in seeds() {
+        isolated(move || round_of_sets(seed));
+    }
+}
+
+/// Lines are wrapped and indented, and the elements of a concatenation ordered, as one likes.
+fn words(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let parts = text
+        .split("elements = { ")
+        .map(|part| match part.split_once(" }") {
+            Some((list, rest)) => {
+                let mut list: Vec<_> = list.split(", ").collect();
+                list.sort_unstable();
+                format!("{} }}{rest}", list.join(", "))
+            }
+            None => part.to_owned(),
+        });
+    parts.collect::<Vec<_>>().join("elements = { ")
+}
+
+fn round_of_sets(seed: u64) {
+    let dice = &mut Dice::new(seed);
+    // Both list them in this order.
+    let sets: String = (0..100).map(|i| set(dice, &format!("s{i:03}"))).collect();
+    let script = format!("table inet t {{ counter hits {{ }}\nchain other {{ }}\n{sets}\n}}");
+    tool("nft", &["-f", "-"], &script);
+    let mut client = Client::open().unwrap();
+    let ruleset = read(&mut client);
+    let theirs = tool("nft", &["list", "ruleset"], "");
+    let ours = nft::text::list::ruleset(&ruleset);
+    let blocks = |text: &str| -> Vec<String> { text.split("\n\n").map(words).collect() };
+    for (theirs, ours) in blocks(&theirs).iter().zip(blocks(&ours)) {
+        assert_eq!(*theirs, ours, "seed {seed}");
+    }
+    let json = |text: &str| -> Vec<Value> {
+        let value: Value = serde_json::from_str(text).unwrap();
+        let list = value["nftables"].as_array().unwrap().iter();
+        let sets = list.filter(|item| item.get("set").or(item.get("map")).is_some());
+        let in_order = |mut item: Value| {
+            let set = item.as_object_mut().unwrap().values_mut().next().unwrap();
+            if let Some(elements) = set["elem"].as_array_mut() {
+                elements.sort_by_key(Value::to_string);
+            }
+            item
+        };
+        sets.cloned().map(in_order).collect()
+    };
+    let theirs_json = json(&tool("nft", &["-j", "list", "ruleset"], ""));
+    let ours_json = json(&nft::text::list::ruleset_json(&ruleset).to_string());
+    assert_eq!(theirs_json.len(), 100);
+    for (theirs, ours) in theirs_json.iter().zip(&ours_json) {
+        assert_eq!(theirs, ours, "seed {seed}");
+    }
+
+    let restored = Ruleset::restore(&ruleset.save()).unwrap();
+    let mut batch = Batch::new();
+    restored
+        .tables
+        .values()
+        .for_each(|table| table.replace(&mut batch));
+    client.commit(batch, None).unwrap();
+    assert_eq!(
+        words(&tool("nft", &["list", "ruleset"], "")),
+        words(&theirs),
+        "seed {seed}"
+    );
 }
 
 fn round(seed: u64) {
