@@ -18,19 +18,20 @@ pub(super) fn groups(desired: &Desired) -> Vec<DesiredGroup> {
     };
     let mut groups: Vec<DesiredGroup> = desired
         .groups()
-        .map(|group| DesiredGroup {
-            id: group.id.to_string(),
-            name: group.name.to_string(),
-            stateful: group.stateful,
-            rules: group
-                .rules
-                .iter()
-                .map(|rule| DesiredRule {
-                    id: rule.id.to_string(),
-                    allows: text(rule, set_name),
-                })
-                .collect(),
-            problems: group.problems.iter().map(ToString::to_string).collect(),
+        .map(|group| {
+            let rule = |rule: &Rule| DesiredRule {
+                id: rule.id.to_string(),
+                allows: text(rule, set_name),
+            };
+            let mut rules: Vec<DesiredRule> = group.rules.iter().map(rule).collect();
+            rules.sort_by(|a, b| (&a.allows, &a.id).cmp(&(&b.allows, &b.id)));
+            DesiredGroup {
+                id: group.id.to_string(),
+                name: group.name.to_string(),
+                stateful: group.stateful,
+                rules,
+                problems: group.problems.iter().map(ToString::to_string).collect(),
+            }
         })
         .collect();
     groups.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
