@@ -104,6 +104,23 @@ fn the_switch_database_by_hand() -> Result<()> {
     lab.same(&["ovs", "iface-to-br", "p0"], &["iface-to-br", "p0"])?;
     lab.same(&["ovs", "list", "Port", "p0"], &["list", "Port", "p0"])?;
     lab.same(&["ovs", "list", "br"], &["list", "Bridge"])?;
+    // Rows without a name are called by the row that refers to them, or by part of their UUID.
+    lab.switch
+        .vsctl(&["set-controller", "br0", "tcp:127.0.0.1:1"])?;
+    lab.switch.vsctl(&["set-manager", "punix:none.manager"])?;
+    lab.same(
+        &["ovs", "get", "Controller", "br0", "target"],
+        &["get", "Controller", "br0", "target"],
+    )?;
+    lab.same(
+        &["ovs", "list", "Manager", "punix:none.manager"],
+        &["list", "Manager", "punix:none.manager"],
+    )?;
+    let uuid = lab.switch.vsctl(&["get", "Port", "p0", "_uuid"])?;
+    assert_eq!(
+        lab.good(&["ovs", "get", "Port", &uuid[..8], "name"]),
+        "p0\n"
+    );
     let columns = [
         "tag",
         "other_config",
@@ -168,26 +185,58 @@ fn the_switch_database_by_hand() -> Result<()> {
         (&"web-1".into(), &serde_json::Value::Null)
     );
     let tree = lab.bed.json(&["ovs", "show"]);
+    assert_eq!(tree["managers"][0]["target"], "punix:none.manager");
+    assert_eq!(
+        tree["bridges"][0]["controllers"][0]["target"],
+        "tcp:127.0.0.1:1"
+    );
     assert_eq!(
         tree["bridges"][0]["ports"][2]["interfaces"][0]["external_ids"]["iface-id"], "web-1",
         "{tree:#}"
     );
 
-    lab.bad(&["ovs", "set", "port", "p0", "tag=5000"], 2, "tag=5000");
+    // What ovs-vsctl refuses is refused in its words.
+    for value in [
+        "tag=5000",
+        "tag=x",
+        "tag=1,2",
+        "vlan_mode=bad",
+        "fake=maybe",
+        "name=z",
+    ] {
+        let wanted = lab.switch.vsctl(&["set", "Port", "p0", value]).unwrap_err();
+        let wanted = format!("{wanted:#}");
+        let (_, words) = wanted.split_once("ovs-vsctl: ").unwrap();
+        let ours = lab.bed.vifd(&["ovs", "set", "Port", "p0", value]);
+        assert!(
+            ours.code == 2 && ours.err.contains(words.trim()),
+            "{ours:?}\n{wanted}"
+        );
+    }
+    lab.bad(
+        &["ovs", "clear", "Interface", "p0", "type"],
+        2,
+        "column type of table Interface is not allowed to be empty",
+    );
+    lab.bad(
+        &["ovs", "get", "int", "p0", "o"],
+        2,
+        "several columns begin with \"o\": ofport, ofport_request, options, other_config",
+    );
     lab.bad(
         &["ovs", "set", "port", "p0", "tag:x=5"],
         2,
-        "only a map column has keys",
+        "tag is no map and has no keys",
     );
     lab.bad(
         &["ovs", "get", "port", "p0", "colour"],
         2,
-        "Port has no column colour",
+        "no column begins with \"colour\": there are bond_active_slave",
     );
     lab.bad(
         &["ovs", "get", "port", "p0", "other_config:none"],
         4,
-        "no key none in Port record \"p0\" column other_config",
+        "no key \"none\" in Port record \"p0\" column other_config",
     );
     lab.good(&[
         "ovs",

@@ -24,7 +24,8 @@ const LIMITS: Limits = Limits {
 };
 
 // The input is a list of lines. A line that starts with `{` or a space is received; `t`
-// passes time, `r` sends a transaction, `x` loses the connection, `l` takes a lock.
+// passes time, `r` sends a transaction, `x` loses the connection, `l`, `s` and `u` lock, steal
+// and unlock, `c` changes the conditions.
 fuzz_target!(|data: &[u8]| {
     let mut config = Config::new("d");
     config.limits = LIMITS;
@@ -51,6 +52,19 @@ fuzz_target!(|data: &[u8]| {
             }
             Some(b'l') => {
                 session.lock("lock", now);
+                Ok(())
+            }
+            Some(b's') => {
+                session.steal("lock", now);
+                Ok(())
+            }
+            Some(b'u') => {
+                session.unlock("lock", now);
+                Ok(())
+            }
+            Some(b'c') => {
+                let all = ovsdb::condition::Condition::Const(line.len() % 2 == 0);
+                session.change_conditions(&[TableMonitor::all("t").when([all])], now);
                 Ok(())
             }
             Some(b'o') => {

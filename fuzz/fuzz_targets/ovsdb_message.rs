@@ -21,6 +21,12 @@ fn parts(json: &Json) {
         && let Ok(table) = TableSchema::parse(table)
     {
         for part in rest {
+            let condition = Condition::decode(part, &table);
+            let why = Condition::explain(part, "t", &table);
+            assert_eq!(condition.is_err(), why.is_some(), "{part}: {why:?}");
+            let mutation = Mutation::decode(part, &table).and_then(|m| m.check(&table).map(|()| m));
+            let why = Mutation::explain(part, "t", &table);
+            assert_eq!(mutation.is_err(), why.is_some(), "{part}: {why:?}");
             if let Ok(condition) = Condition::decode(part, &table) {
                 condition.check(&table).expect("decoded condition checks");
                 let again = Condition::decode(&condition.to_json(), &table);

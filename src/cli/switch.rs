@@ -150,6 +150,14 @@ impl Switch {
             .into_iter()
             .flat_map(|t| t.columns.keys().cloned());
         monitors.push(TableMonitor::new(full.as_str(), columns));
+        // Some rows are called by the name of the row that refers to them.
+        if let Some((from, column)) = ovsdb::ops::column::referrer(&full)
+            && let Some(monitor) = monitors.iter_mut().find(|m| *m.table == *from)
+            && let Some(columns) = &mut monitor.columns
+            && !columns.iter().any(|c| **c == *column)
+        {
+            columns.push(column.into());
+        }
         let mut indexes = vswitch::indexes();
         let named = schema
             .table(&full)

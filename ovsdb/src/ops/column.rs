@@ -9,7 +9,7 @@ use crate::op::{Columns, Operation};
 use crate::replica::{Replica, Row};
 use crate::schema::{ColumnSchema, DatabaseSchema, TableSchema};
 use crate::uuid::Uuid;
-use crate::value::text::{TextError, atom_from_text};
+use crate::value::text::{TextError, atom_from_text, word_from_text};
 use crate::value::{Atom, Datum};
 
 /// The columns of `row` that differ from `wanted`.
@@ -142,17 +142,35 @@ impl Target {
             Some((column, key)) => (column, Some(key)),
             None => (text, None),
         };
-        let none = || TextError::from(format!("no column is called \"{column}\", or several are"));
-        let name = complete(column, table.columns.keys().map(|c| &**c))
-            .or_else(|| matches!(column, "_uuid" | "_version").then_some(column))
-            .ok_or_else(none)?;
-        let kind = &table.column(name).ok_or_else(none)?.kind;
+        let names = || table.columns.keys().map(|c| &**c);
+        let implicit = matches!(column, "_uuid" | "_version").then_some(column);
+        let name = implicit
+            .or_else(|| complete(column, names()))
+            .ok_or_else(|| {
+                let several: Vec<&str> = candidates(column, names()).collect();
+                let all: Vec<&str> = names().collect();
+                TextError::from(if several.is_empty() {
+                    format!(
+                        "no column begins with \"{column}\": there are {}",
+                        all.join(", ")
+                    )
+                } else {
+                    format!(
+                        "several columns begin with \"{column}\": {}",
+                        several.join(", ")
+                    )
+                })
+            })?;
+        let kind = &table
+            .column(name)
+            .ok_or_else(|| TextError::from(format!("no column {name}")))?
+            .kind;
         let key = match key {
             None => None,
             Some(_) if !kind.is_map() => {
                 return Err(format!("{text}: {name} is no map and has no keys").into());
             }
-            Some(key) => Some(atom_from_text(key, &kind.key)?.0),
+            Some(key) => Some(atom_from_text(&word_from_text(key)?, &kind.key)?.0),
         };
         Ok(Self {
             column: name.into(),
@@ -169,31 +187,68 @@ pub fn table_name<'a>(schema: &'a DatabaseSchema, name: &str) -> Option<&'a Str>
 
 /// The only name that `text` abbreviates, regardless of case and of `-` for `_`.
 fn complete<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let fold = |s: &str| s.to_ascii_lowercase().replace('-', "_");
-    let text = fold(text);
-    if let Some(exact) = names.clone().find(|n| fold(n) == text) {
+    if let Some(exact) = names.clone().find(|n| fold(n) == fold(text)) {
         return Some(exact);
     }
-    let mut matches = names.filter(|n| fold(n).starts_with(&text));
+    let mut matches = candidates(text, names);
     matches.next().filter(|_| matches.next().is_none())
 }
 
-/// The row `record` names: a UUID, the name of a bridge, port or interface, or `.` for the
-/// only row of a table.
+/// All names that `text` abbreviates.
+fn candidates<'a>(
+    text: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = &'a str> {
+    let text = fold(text);
+    names.filter(move |n| fold(n).starts_with(&text))
+}
+
+fn fold(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
+}
+
+/// The table and column that refer to rows without a name of their own: people call such a row
+/// by the name of the row that refers to it.
+pub fn referrer(table: &str) -> Option<(&'static str, &'static str)> {
+    Some(match table {
+        "AutoAttach" => ("Bridge", "auto_attach"),
+        "Controller" => ("Bridge", "controller"),
+        "IPFIX" => ("Bridge", "ipfix"),
+        "NetFlow" => ("Bridge", "netflow"),
+        "QoS" => ("Port", "qos"),
+        "sFlow" => ("Bridge", "sflow"),
+        _ => return None,
+    })
+}
+
+/// The row `record` names: `.` for the only row of a table; a UUID, or enough of its beginning;
+/// the name of a bridge, port, interface or mirror; the target of a manager; the name of the
+/// bridge or port that refers to the row (see [`referrer`]).
 pub fn record(replica: &Replica, table: &str, record: &str) -> Option<Uuid> {
     if let Some(uuid) = Uuid::parse(record) {
         return replica.row(table, uuid).map(|_| uuid);
     }
     if record == "." {
-        let mut rows = replica.rows(table);
-        return rows
-            .next()
-            .filter(|_| rows.next().is_none())
-            .map(|(uuid, _)| uuid);
+        return only(replica.rows(table).map(|(uuid, _)| uuid));
     }
-    if replica.has_index(table, "name", None) {
-        return lookup::by_name(replica, table, record).map(|(uuid, _)| uuid);
+    let column = if table == "Manager" { "target" } else { "name" };
+    let named = if replica.has_index(table, column, None) {
+        replica.find(table, column, None, &record.into()).next()
+    } else {
+        replica.rows(table).find(|(_, r)| r.str(column) == record)
+    };
+    if let Some((uuid, _)) = named {
+        return Some(uuid);
     }
-    let mut found = replica.rows(table).filter(|(_, r)| r.str("name") == record);
-    found.next().map(|(uuid, _)| uuid)
+    let referred = referrer(table).and_then(|(from, column)| {
+        let (_, row) = lookup::by_name(replica, from, record)?;
+        only(row.uuids(column))
+    });
+    let begins = |uuid: &Uuid| record.len() >= 4 && uuid.to_string().starts_with(record);
+    let uuids = replica.rows(table).map(|(uuid, _)| uuid);
+    referred.or_else(|| only(uuids.filter(begins)))
+}
+
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    items.next().filter(|_| items.next().is_none())
 }

@@ -44,13 +44,19 @@ pub fn list_json<'a>(rows: impl IntoIterator<Item = (Uuid, &'a Row)>) -> Json {
     ])
 }
 
-/// `ovs-vsctl show`: the root, its bridges, their ports and interfaces.
+/// `ovs-vsctl show`: the root, its managers if they are in the replica, its bridges, their
+/// ports and interfaces.
 pub fn show(replica: &Replica) -> String {
     let mut out = String::new();
     let Some((uuid, root)) = lookup::root(replica) else {
         return out;
     };
     let _ = writeln!(out, "{uuid}");
+    let mut managers: Vec<_> = replica.rows("Manager").map(|(_, m)| m).collect();
+    managers.sort_by(|a, b| a.str("target").cmp(b.str("target")));
+    for manager in managers {
+        show_target("    Manager", manager, &mut out);
+    }
     for name in lookup::bridges(replica) {
         let Some((_, bridge)) = lookup::bridge(replica, &name) else {
             continue;
@@ -60,10 +66,7 @@ pub fn show(replica: &Replica) -> String {
             let Some(row) = replica.row("Controller", controller) else {
                 continue;
             };
-            let _ = writeln!(out, "        Controller {}", word(row.str("target")));
-            if row.get("is_connected").and_then(Datum::as_bool) == Some(true) {
-                out.push_str("            is_connected: true\n");
-            }
+            show_target("        Controller", row, &mut out);
         }
         for (column, value) in [
             ("fail_mode", bridge.str("fail_mode")),
@@ -84,6 +87,14 @@ pub fn show(replica: &Replica) -> String {
         let _ = writeln!(out, "    ovs_version: {}", word(version));
     }
     out
+}
+
+fn show_target(what: &str, row: &Row, out: &mut String) {
+    let _ = writeln!(out, "{what} {}", word(row.str("target")));
+    if row.get("is_connected").and_then(Datum::as_bool) == Some(true) {
+        let indent = what.len() - what.trim_start().len() + 4;
+        let _ = writeln!(out, "{:indent$}is_connected: true", "");
+    }
 }
 
 fn show_port(replica: &Replica, port: &Row, out: &mut String) {

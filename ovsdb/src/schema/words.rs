@@ -144,6 +144,9 @@ fn string(s: &str, limits: &Limits) -> Option<String> {
             "not a valid UTF-8 string: invalid UTF-8 sequence{shown}"
         ));
     }
+    if s.contains('\0') {
+        return Some("contains U+0000, which ends a string".to_owned());
+    }
     let Limits::Length(min, max) = limits else {
         return None;
     };

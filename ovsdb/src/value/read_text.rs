@@ -215,6 +215,18 @@ impl Words<'_> {
     }
 }
 
+/// Reads one word, such as the key after a column's name: escapes and quotes protect what would
+/// end it.
+pub(crate) fn word_from_text(text: &str) -> Result<String, TextError> {
+    let mut words = Words { rest: text };
+    let word = words.word()?;
+    if words.rest.is_empty() {
+        Ok(word)
+    } else {
+        Err(format!("{text}: trailing garbage \"{}\"", words.rest).into())
+    }
+}
+
 /// Reads the text form of one atom, or of a range of integers: its first and last value.
 pub fn atom_from_text(text: &str, base: &BaseType) -> Result<(Atom, Option<i64>), TextError> {
     if base.kind == AtomicType::Integer

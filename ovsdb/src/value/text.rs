@@ -3,6 +3,7 @@
 //!
 //! Held by the `parse-atom-strings` and `parse-data-strings` vectors and `tests/server_ops.rs`.
 
+pub(crate) use super::read_text::word_from_text;
 pub use super::read_text::{TextError, atom_from_text};
 
 use super::{Atom, Datum};

@@ -170,6 +170,7 @@ pub(super) async fn set(
     let (mut whole, mut keys) = (Columns::new(), Vec::new());
     for text in values {
         let wanted = record::assignment(text, &table, &schema)?;
+        record::writable(wanted.column(), &table, &schema)?;
         if wanted.holds(row) {
             continue;
         }
@@ -210,7 +211,13 @@ pub(super) async fn clear(
     let (uuid, _) = record::row(&switch.replica, &table, name)?;
     let mut full = Vec::new();
     for text in columns {
-        full.push(record::target(text, &table, &schema)?.column);
+        let column = record::writable(text, &table, &schema)?.column;
+        if record::column_schema(&schema, &column)?.kind.min > 0 {
+            let why =
+                format!("column {column} of table {table} is not allowed to be empty: set it");
+            return Err(Failure::text(Kind::Usage, why));
+        }
+        full.push(column);
     }
     let full: Vec<&str> = full.iter().map(|c| &**c).collect();
     switch

@@ -1,6 +1,7 @@
 //! Commands that only look.
 
 use ovsdb::ops::{lookup, show as text};
+use ovsdb::replica::Row;
 use ovsdb::value::Datum;
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::super::switch::{Switch, Target};
 use super::record::{self, Wanted, plain};
 
 pub(super) async fn show(target: Target, output: Output) -> Result<(), Failure> {
-    let switch = Switch::connect(target).await?;
+    let (switch, _) = Switch::with_table(target, "Manager").await?;
     output.print(&tree(&switch), |_| text::show(&switch.replica))
 }
 
@@ -28,10 +29,16 @@ fn tree(switch: &Switch) -> Value {
         })
     };
     let port = |(_, row): lookup::Found<'_>| {
-        let interfaces: Vec<Value> = lookup::interface_rows(replica, row)
+        let mut interfaces: Vec<Value> = lookup::interface_rows(replica, row)
             .map(interface)
             .collect();
-        json!({ "name": row.str("name"), "tag": row.integer("tag"), "interfaces": interfaces })
+        interfaces.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+        json!({
+            "name": row.str("name"),
+            "tag": row.integer("tag"),
+            "trunks": row.get("trunks").map(|v| plain(v, true)),
+            "interfaces": interfaces,
+        })
     };
     let bridges = lookup::bridges(replica).into_iter().filter_map(|name| {
         let (_, row) = lookup::bridge(replica, &name)?;
@@ -41,6 +48,10 @@ fn tree(switch: &Switch) -> Value {
             "name": &*name,
             "datapath_type": row.str("datapath_type"),
             "fail_mode": row.get("fail_mode").and_then(Datum::as_str),
+            "controllers": row.uuids("controller")
+                .filter_map(|uuid| replica.row("Controller", uuid))
+                .map(|row| peer(row))
+                .collect::<Vec<_>>(),
             "ports": ports,
         }))
     });
@@ -48,7 +59,16 @@ fn tree(switch: &Switch) -> Value {
     json!({
         "uuid": root.map(|(uuid, _)| uuid.to_string()),
         "ovs_version": root.and_then(|(_, row)| row.get("ovs_version")?.as_str().map(str::to_owned)),
+        "managers": replica.rows("Manager").map(|(_, row)| peer(row)).collect::<Vec<_>>(),
         "bridges": bridges.collect::<Vec<_>>(),
+    })
+}
+
+/// A controller or manager.
+fn peer(row: &Row) -> Value {
+    json!({
+        "target": row.str("target"),
+        "is_connected": row.get("is_connected").and_then(Datum::as_bool),
     })
 }
 
@@ -123,7 +143,7 @@ pub(super) async fn get(
                     let column = &target.column;
                     return Err(Failure::text(
                         Kind::NotFound,
-                        format!("no key {key} in {table} record \"{name}\" column {column}"),
+                        format!("no key \"{key}\" in {table} record \"{name}\" column {column}"),
                     ));
                 }
             },

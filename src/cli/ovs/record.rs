@@ -40,18 +40,19 @@ pub(super) fn row<'a>(
 
 /// `COLUMN` or `COLUMN:KEY`.
 pub(super) fn target(text: &str, table: &str, schema: &TableSchema) -> Result<Target, Failure> {
-    Target::parse(text, schema).map_err(|_| {
-        let name = text.split(':').next().unwrap_or(text);
-        let columns: Vec<&str> = schema.columns.keys().map(|c| &**c).collect();
-        let why = match schema.column(name) {
-            Some(_) => format!("{text}: only a map column has keys"),
-            None => format!(
-                "{table} has no column {name} (or several that begin so): there are {}",
-                columns.join(", ")
-            ),
-        };
-        Failure::text(Kind::Usage, why)
-    })
+    Target::parse(text, schema)
+        .map_err(|why| Failure::text(Kind::Usage, format!("table {table}: {why}")))
+}
+
+/// `COLUMN` or `COLUMN:KEY` of an existing row, to be changed.
+pub(super) fn writable(text: &str, table: &str, schema: &TableSchema) -> Result<Target, Failure> {
+    let target = target(text, table, schema)?;
+    if column_schema(schema, &target.column)?.mutable {
+        return Ok(target);
+    }
+    let column = &target.column;
+    let why = format!("cannot modify read-only column {column} in table {table}");
+    Err(Failure::text(Kind::Usage, why))
 }
 
 /// A column and what belongs there: the whole of it, or the value of one key.
@@ -93,6 +94,13 @@ pub(super) fn column_schema<'a>(
 }
 
 impl Wanted {
+    /// The column concerned.
+    pub(super) fn column(&self) -> &str {
+        match self {
+            Wanted::Column(column, _) | Wanted::Key(column, ..) => column,
+        }
+    }
+
     /// `true` if the row has it.
     pub(super) fn holds(&self, row: &Row) -> bool {
         match self {
