@@ -43,6 +43,16 @@ impl Table {
         }
     }
 
+    /// A table that only the socket that makes it may change, and that stays when that socket closes
+    /// (Linux 6.9). The next socket that writes it the same way adopts it, with all that is in it. See
+    /// [`crate::probe::Feature::TablePersist`].
+    pub fn owned(name: impl Into<Name>) -> Self {
+        Self {
+            flags: TableFlags::OWNER.with(TableFlags::PERSIST),
+            ..Self::new(name)
+        }
+    }
+
     /// The part that user space decides.
     #[must_use]
     pub fn intended(&self) -> Self {

@@ -20,8 +20,9 @@
 //!
 //! let mut chains = Chains::new(Family::INET, Table::new("vifd"), "agent");
 //! let (forward, port) = (ChainRef::wrapped("FORWARD"), ChainRef::wrapped("i1"));
-//! chains.add_base_chain(forward.clone(), Chain::base("", "", hook::FORWARD, 0, Policy::ACCEPT));
-//! chains.add_chain(port.clone());
+//! let base = Chain::base("", "", hook::FORWARD, 0, Policy::ACCEPT);
+//! chains.add_base_chain(forward.clone(), base).unwrap();
+//! chains.add_chain(port.clone()).unwrap();
 //! let jump = vec![verdict(Verdict::jump(chains.name_of(&port)))];
 //! chains.add_rule(&forward, Rank::Top, Rule::new("", "", jump)).unwrap();
 //! assert_eq!(chains.render().rule_count(), 1);
@@ -69,6 +70,8 @@ pub enum WrapError {
     NoChain(ChainRef),
     /// No such rule in the chain.
     NoRule(ChainRef),
+    /// Another chain has this name in the kernel: a plain one that begins with the prefix.
+    Clash(ChainRef),
 }
 
 impl fmt::Display for WrapError {
@@ -76,6 +79,7 @@ impl fmt::Display for WrapError {
         match self {
             Self::NoChain(chain) => write!(f, "no chain {chain:?}"),
             Self::NoRule(chain) => write!(f, "no such rule in chain {chain:?}"),
+            Self::Clash(chain) => write!(f, "another chain is called as {chain:?} would be"),
         }
     }
 }
@@ -127,14 +131,31 @@ impl Chains {
     }
 
     /// Adds a regular chain; nothing happens if it exists.
-    pub fn add_chain(&mut self, chain: ChainRef) {
-        self.books.entry(chain).or_default();
+    pub fn add_chain(&mut self, chain: ChainRef) -> Result<(), WrapError> {
+        self.entry(chain).map(drop)
     }
 
     /// Adds a base chain, or changes it and keeps its rules. The chain's table and name are set
     /// here.
-    pub fn add_base_chain(&mut self, name: ChainRef, chain: Chain) {
-        self.books.entry(name).or_default().chain = chain;
+    pub fn add_base_chain(&mut self, name: ChainRef, chain: Chain) -> Result<(), WrapError> {
+        self.entry(name)?.chain = chain;
+        Ok(())
+    }
+
+    fn entry(&mut self, chain: ChainRef) -> Result<&mut Book, WrapError> {
+        let name = self.name_of(&chain);
+        let unwrapped = name
+            .as_bytes()
+            .strip_prefix(self.prefix.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"-"));
+        let other = match &chain {
+            ChainRef::Wrapped(_) => Some(ChainRef::Plain(name.clone())),
+            ChainRef::Plain(_) => unwrapped.map(|rest| ChainRef::Wrapped(Name::new(rest))),
+        };
+        match other {
+            Some(other) if self.books.contains_key(&other) => Err(WrapError::Clash(chain)),
+            _ => Ok(self.books.entry(chain).or_default()),
+        }
     }
 
     /// Removes a chain with its rules and all rules that jump to it.
@@ -266,7 +287,7 @@ mod tests {
         let mut chains = Chains::new(Family::INET, Table::new("t"), "agent");
         let forward = ChainRef::wrapped("FORWARD");
         let base = Chain::base("", "", hook::FORWARD, 0, Policy::ACCEPT);
-        chains.add_base_chain(forward.clone(), base);
+        chains.add_base_chain(forward.clone(), base).unwrap();
         (chains, forward)
     }
 
@@ -303,7 +324,7 @@ mod tests {
         let (mut chains, forward) = chains();
         for name in ["o1", "o10"] {
             let chain = ChainRef::wrapped(name);
-            chains.add_chain(chain.clone());
+            chains.add_chain(chain.clone()).unwrap();
             let jump = verdict(Verdict::jump(chains.name_of(&chain)));
             chains
                 .add_rule(&forward, Rank::Ordinary, rule(vec![jump]))
@@ -340,9 +361,21 @@ mod tests {
     #[test]
     fn wrapped_and_plain_chains_of_one_name_differ() {
         let (mut chains, _) = chains();
-        chains.add_chain(ChainRef::wrapped("local"));
-        chains.add_chain(ChainRef::plain("local"));
+        chains.add_chain(ChainRef::wrapped("local")).unwrap();
+        chains.add_chain(ChainRef::plain("local")).unwrap();
         let names: Vec<_> = chains.render().chains.keys().map(Name::to_text).collect();
         assert_eq!(names, ["agent-FORWARD", "agent-local", "local"]);
+        // In the kernel they may not be one.
+        let plain = ChainRef::plain("agent-local");
+        assert_eq!(
+            chains.add_chain(plain.clone()),
+            Err(WrapError::Clash(plain))
+        );
+        chains.add_chain(ChainRef::plain("agent-other")).unwrap();
+        let wrapped = ChainRef::wrapped("other");
+        assert_eq!(
+            chains.add_chain(wrapped.clone()),
+            Err(WrapError::Clash(wrapped))
+        );
     }
 }

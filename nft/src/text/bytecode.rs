@@ -398,18 +398,7 @@ fn objref(e: &ObjRef) -> String {
 }
 
 fn fib(e: &Fib) -> String {
-    let names = [
-        (FibFlags::SADDR, "saddr"),
-        (FibFlags::DADDR, "daddr"),
-        (FibFlags::MARK, "mark"),
-        (FibFlags::IIF, "iif"),
-        (FibFlags::OIF, "oif"),
-    ];
-    let flags: Vec<_> = names
-        .iter()
-        .filter(|(bit, _)| e.flags.contains(*bit))
-        .map(|(_, name)| *name)
-        .collect();
+    let flags: Vec<_> = e.flags.without(FibFlags::PRESENT).names().collect();
     let present = if e.flags.contains(FibFlags::PRESENT) {
         " present"
     } else {

@@ -321,16 +321,9 @@ fn lost_events_are_reported() {
 #[test]
 fn owned_persistent_table_survives_and_is_adopted() {
     isolated(|| {
-        let owner = TableFlags::OWNER.with(TableFlags::PERSIST);
         let claim = || {
             let mut batch = Batch::new();
-            batch.add_table(
-                INET,
-                &Table {
-                    flags: owner,
-                    ..Table::new("mine")
-                },
-            );
+            batch.add_table(INET, &Table::owned("mine"));
             batch
         };
         let mut client = Client::open().unwrap();
@@ -360,12 +353,20 @@ fn owned_persistent_table_survives_and_is_adopted() {
         // The owner's socket closes: the table stays, and the next owner takes it over.
         drop(client);
         assert!(tool("nft", &["list", "ruleset"], "").contains("accept"));
-        other.commit(claim(), None).unwrap();
+        let scope = Scope::Table(INET, "mine".into());
+        let picture = other.snapshot(scope).unwrap();
+        let there = picture.ruleset.table(INET, &"mine".into()).unwrap();
+        assert_eq!(there.table.flags, TableFlags::PERSIST);
+        let mut wanted = there.intended();
+        wanted.table = Table::owned("mine");
+        let changes = nft::diff::table(&wanted, Some(there));
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        other.commit(changes.iter().collect(), None).unwrap();
         nft("flush ruleset");
         let picture = other.snapshot(Scope::Table(INET, "mine".into())).unwrap();
         let table = picture.ruleset.table(INET, &"mine".into()).unwrap();
         assert_eq!(table.rule_count(), 1);
-        assert_eq!(table.table.flags, owner);
+        assert_eq!(table.table.intended(), Table::owned("mine"));
         assert_eq!(table.table.owner, Some(other.port()));
     });
 }

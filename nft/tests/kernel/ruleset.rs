@@ -480,11 +480,9 @@ fn wrapped_chains_converge_and_spare_foreign_ones() {
         let mut chains = Chains::new(INET, Table::new("mine"), "agent");
         let forward = ChainRef::wrapped("FORWARD");
         let port = ChainRef::wrapped("i1234");
-        chains.add_base_chain(
-            forward.clone(),
-            Chain::base("", "", hook::FORWARD, 0, Policy::ACCEPT),
-        );
-        chains.add_chain(port.clone());
+        let base = Chain::base("", "", hook::FORWARD, 0, Policy::ACCEPT);
+        chains.add_base_chain(forward.clone(), base).unwrap();
+        chains.add_chain(port.clone()).unwrap();
         let body = |expressions| Rule {
             expressions,
             ..Rule::default()

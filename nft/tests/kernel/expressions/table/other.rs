@@ -221,17 +221,7 @@ pub(super) fn cases(list: &mut Vec<Case>) {
                 ..Bitwise::default()
             }
             .into(),
-            Payload {
-                sreg: Some(R1),
-                base: PayloadBase::NETWORK,
-                offset: 0,
-                len: 2,
-                csum_type: Some(1),
-                csum_offset: Some(10),
-                csum_flags: Some(0),
-                ..Payload::default()
-            }
-            .into(),
+            write(PayloadBase::NETWORK, 0, 2, (10, 0)),
         ])
     }));
     list.push(nft(Family::IPV4, "", "ip ttl set 5", || {
@@ -246,17 +236,7 @@ pub(super) fn cases(list: &mut Vec<Case>) {
                 ..Bitwise::default()
             }
             .into(),
-            Payload {
-                sreg: Some(R1),
-                base: PayloadBase::NETWORK,
-                offset: 8,
-                len: 2,
-                csum_type: Some(1),
-                csum_offset: Some(10),
-                csum_flags: Some(0),
-                ..Payload::default()
-            }
-            .into(),
+            write(PayloadBase::NETWORK, 8, 2, (10, 0)),
         ])
     }));
 
@@ -516,17 +496,7 @@ pub(super) fn cases(list: &mut Vec<Case>) {
             tcp(),
             vec![
                 immediate(R1, 80_u16.to_be_bytes()),
-                Payload {
-                    sreg: Some(R1),
-                    base: PayloadBase::TRANSPORT,
-                    offset: 2,
-                    len: 2,
-                    csum_type: Some(1),
-                    csum_offset: Some(16),
-                    csum_flags: Some(0),
-                    ..Payload::default()
-                }
-                .into(),
+                write(PayloadBase::TRANSPORT, 2, 2, (16, 0)),
             ],
         ])
     }));
@@ -535,34 +505,14 @@ pub(super) fn cases(list: &mut Vec<Case>) {
             udp(),
             vec![
                 immediate(R1, 53_u16.to_be_bytes()),
-                Payload {
-                    sreg: Some(R1),
-                    base: PayloadBase::TRANSPORT,
-                    offset: 0,
-                    len: 2,
-                    csum_type: Some(1),
-                    csum_offset: Some(6),
-                    csum_flags: Some(0),
-                    ..Payload::default()
-                }
-                .into(),
+                write(PayloadBase::TRANSPORT, 0, 2, (6, 0)),
             ],
         ])
     }));
     list.push(nft(Family::IPV4, "", "ip saddr set 10.0.0.1", || {
         rule(vec![
             immediate(R1, [10, 0, 0, 1]),
-            Payload {
-                sreg: Some(R1),
-                base: PayloadBase::NETWORK,
-                offset: 12,
-                len: 4,
-                csum_type: Some(1),
-                csum_offset: Some(10),
-                csum_flags: Some(1),
-                ..Payload::default()
-            }
-            .into(),
+            write(PayloadBase::NETWORK, 12, 4, (10, 1)),
         ])
     }));
     list.push(inet("@th,16,16 80", || {
@@ -583,6 +533,21 @@ fn header(kind: u8) -> Expr {
         op: ExthdrOp::IPV6,
         flags: ExthdrFlags::PRESENT,
         ..Exthdr::default()
+    }
+    .into()
+}
+
+/// Writes register 1 into a header, and mends the internet checksum at an offset, with these flags.
+fn write(base: PayloadBase, offset: u32, len: u32, checksum: (u32, u32)) -> Expr {
+    Payload {
+        sreg: Some(R1),
+        base,
+        offset,
+        len,
+        csum_type: Some(1),
+        csum_offset: Some(checksum.0),
+        csum_flags: Some(checksum.1),
+        ..Payload::default()
     }
     .into()
 }
