@@ -282,6 +282,12 @@ fn metrics_and_readiness_over_http() {
         "{metrics}"
     );
     assert!(metrics.contains("# HELP vifd_cells_rendered "), "{metrics}");
+    // What is counted over all ports follows within a second or two.
+    let until = std::time::Instant::now() + cli_bed::LIMIT;
+    while !get("/metrics").contains("vifd_ports{status=\"BUILD\"} 1") {
+        assert!(std::time::Instant::now() < until, "{}", get("/metrics"));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     assert!(get("/healthz").starts_with("HTTP/1.1 200"));
     let ready = get("/readyz");
     assert!(

@@ -55,16 +55,20 @@ impl Agent {
                 self.source_up.clone().err(),
             ),
             part("snapshot", planner.desired().is_complete(), None),
-            part("ovsdb", observed.switch_up(), None),
+            part(
+                "ovsdb",
+                observed.switch_up(),
+                (!observed.switch_up()).then(|| self.switch_lost.to_string()),
+            ),
             part("links", observed.links_complete(), None),
         ];
-        parts.extend(
-            planner
-                .config()
-                .bridges()
-                .iter()
-                .map(|b| part(&format!("flows {b}"), planner.bridge_online(b), None)),
-        );
+        parts.extend(planner.config().bridges().iter().map(|b| {
+            part(
+                &format!("flows {b}"),
+                planner.bridge_online(b),
+                self.no_flows(b),
+            )
+        }));
         let mut cells = CellCounts {
             pending: (planner.n_leaving() + planner.n_dirty()) as u64,
             ..CellCounts::default()
@@ -118,6 +122,21 @@ impl Agent {
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
+        }
+    }
+
+    /// Why there is no flow connection, if there is none.
+    fn no_flows(&self, bridge: &str) -> Option<String> {
+        let observed = self.planner.observed();
+        if self.planner.bridge_online(bridge) {
+            None
+        } else if observed.switch_up() && observed.bridge(bridge).is_none() {
+            Some("no such bridge".to_owned())
+        } else {
+            Some(format!(
+                "nobody answers on {}/{bridge}.mgmt: is ovs-vswitchd running?",
+                self.config.ovs.ovs_rundir.display()
+            ))
         }
     }
 

@@ -26,6 +26,8 @@ const EVENTS: usize = 256;
 const SLICE: usize = 256;
 /// Events taken in before the planner thinks again: a burst becomes one batch.
 const BURST: usize = 128;
+/// Between a change and the next count of everything.
+const RECOUNT: Duration = Duration::from_secs(1);
 /// Between two full passes that look for what the incremental ones missed.
 const AUDIT: Duration = Duration::from_secs(600);
 
@@ -48,6 +50,13 @@ pub struct Agent {
     pub(super) executors: Executors,
     pub(super) source: mpsc::Sender<Request>,
     pub(super) source_up: Result<(), String>,
+    /// Why `ovsdb-server` is not there, while it is not.
+    pub(super) switch_lost: Arc<str>,
+    /// When what is counted over all ports and cells is counted again: soon after a change, and not while nothing
+    /// happens.
+    recount_at: Option<Instant>,
+    /// The control plane was told the first counts that mean something.
+    counts_told: bool,
     pub(super) started: Instant,
     unenforced: Unenforced,
 }
@@ -138,6 +147,9 @@ pub async fn run(
         executors,
         source: requests,
         source_up: Err("not connected yet".to_owned()),
+        switch_lost: "not connected yet".into(),
+        recount_at: None,
+        counts_told: false,
         started: Instant::now(),
         unenforced: Unenforced::None,
     };
@@ -178,6 +190,7 @@ pub async fn run(
             _ = heartbeat.tick() => agent.on_heartbeat(),
             _ = audit.tick() => agent.planner.begin_audit(),
             () = sleep_until(retry) => {}
+            () = sleep_until(agent.recount_at) => agent.on_recount(),
             () = tokio::task::yield_now(), if more => {}
         }
         more = agent.think();
@@ -241,6 +254,7 @@ impl Agent {
     }
 
     fn on_exec(&mut self, event: ExecEvent) {
+        self.recount_soon();
         match &event {
             ExecEvent::Facts(facts) => {
                 self.metrics.event("facts");
@@ -248,6 +262,7 @@ impl Agent {
                 for fact in facts {
                     if let crate::model::Fact::SwitchLost { reason } = fact {
                         warn!(%reason, "ovsdb-server is not there; what is wired stays wired");
+                        self.switch_lost = reason.clone();
                     }
                     if let crate::model::Fact::SwitchComplete { .. } = fact {
                         self.metrics.resync(label(&Target::Rows));
@@ -333,6 +348,7 @@ impl Agent {
     }
 
     fn on_source(&mut self, event: SourceEvent) {
+        self.recount_soon();
         let now = self.now();
         match event {
             SourceEvent::Deltas(deltas) => {
@@ -388,7 +404,33 @@ impl Agent {
         self.planner.event(ExecEvent::ReportsUp(false), now);
     }
 
+    fn recount_soon(&mut self) {
+        self.recount_at
+            .get_or_insert_with(|| Instant::now() + RECOUNT);
+    }
+
+    fn on_recount(&mut self) {
+        self.recount_at = None;
+        if !self.counts_told && self.planner.is_settled_in() {
+            self.counts_told = true;
+            self.on_heartbeat();
+        } else {
+            self.gauge_counts();
+        }
+    }
+
     fn on_heartbeat(&mut self) {
+        let (vifs, active, blocked) = self.gauge_counts();
+        // A full channel means that the source is busy; the next beat will do.
+        let _ = self.source.try_send(Request::Heartbeat(Heartbeat {
+            vifs,
+            active,
+            blocked,
+        }));
+    }
+
+    /// Counts over all ports and cells: VIFs, ports that are ACTIVE, cells that wait.
+    fn gauge_counts(&self) -> (u64, u64, u64) {
         let (vifs, active, blocked) = self.planner.summary();
         self.metrics
             .vifs
@@ -405,12 +447,7 @@ impl Agent {
             self.metrics
                 .ports(status.name(), self.planner.n_ports_with(status));
         }
-        // A full channel means that the source is busy; the next beat will do.
-        let _ = self.source.try_send(Request::Heartbeat(Heartbeat {
-            vifs,
-            active,
-            blocked,
-        }));
+        (vifs, active, blocked)
     }
 
     /// The next slice of the full pass, if one is under way; `true` if there is more of it.
