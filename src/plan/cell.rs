@@ -306,7 +306,10 @@ impl fmt::Display for Need {
             ),
             Need::Network(id) => write!(f, "network {id} is not known"),
             Need::Unusable(why) | Need::Segment(why) | Need::Group(why) => write!(f, "{why}"),
-            Need::LocalVlan => write!(f, "all local VLANs (1 to 4094) are in use on this host"),
+            Need::LocalVlan => write!(
+                f,
+                "all local VLANs (1 to 4094) are in use on this host: it gets one when the last port of another network leaves"
+            ),
             Need::AdminUp => write!(f, "administratively down"),
             Need::Mac(have, want) => write!(
                 f,

@@ -3,6 +3,8 @@
 //! No thread and no clock: each call reads in one transaction, and what it knows changes only after all reads
 //! succeeded. So a lost database is resumed where it was.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
@@ -22,7 +24,8 @@ pub struct Follower {
     host: HostName,
     cursor: Option<Cursor>,
     database: Option<Uuid>,
-    ports: FxHashSet<PortId>,
+    /// Told, with what is wrong with each.
+    ports: FxHashMap<PortId, Option<Arc<str>>>,
     networks: FxHashSet<NetworkId>,
     subnets: FxHashSet<SubnetId>,
     endpoints: FxHashMap<String, Vec<Endpoint>>,
@@ -139,7 +142,7 @@ impl Follower {
             host,
             cursor: None,
             database,
-            ports: FxHashSet::default(),
+            ports: FxHashMap::default(),
             networks: FxHashSet::default(),
             subnets: FxHashSet::default(),
             endpoints: FxHashMap::default(),
@@ -369,8 +372,8 @@ impl Follower {
                     deltas.push(Delta::Subnet(subnet));
                 }
                 Err(reason) => {
-                    let id = record.row.first().map(Value::describe);
-                    tracing::warn!(subnet = id, %reason, "subnet row skipped");
+                    let id = record.row.first().unwrap_or(&Value::Null).describe();
+                    tracing::warn!(subnet = %id, %reason, "subnet row skipped");
                 }
             }
         }
@@ -390,7 +393,14 @@ impl Follower {
                 Ok(port) => {
                     self.port_rivals
                         .set(&port.id.to_string(), record.rival.as_ref());
-                    self.ports.insert(port.id);
+                    let reason = port.unusable.clone();
+                    let known = self.ports.insert(port.id, reason.clone());
+                    // A row is read again whenever its status changes; what is wrong with it is said once.
+                    if let Some(reason) = reason
+                        && known.flatten().as_ref() != Some(&reason)
+                    {
+                        tracing::warn!(port = %port.id, name = %port.name, %reason, "port is unusable");
+                    }
                     self.groups.joined(&port);
                     here.insert(port.id.0);
                     ports.push(port);
@@ -400,7 +410,7 @@ impl Follower {
         }
         for id in &found.ports.0.list {
             if let Some(id) = gone(id, &here).map(PortId)
-                && self.ports.remove(&id)
+                && self.ports.remove(&id).is_some()
             {
                 self.groups.left(id);
                 told.ports_gone.push(id);
@@ -434,8 +444,8 @@ fn endpoints(rows: &[Row]) -> FxHashMap<String, Vec<Endpoint>> {
                 .or_default()
                 .push(endpoint),
             Err(reason) => {
-                let host = row.first().map(Value::describe);
-                tracing::warn!(host, %reason, "tunnel endpoint row skipped");
+                let host = row.first().unwrap_or(&Value::Null).describe();
+                tracing::warn!(%host, %reason, "tunnel endpoint row skipped");
             }
         }
     }

@@ -146,7 +146,11 @@ pub(super) fn network(record: &Record) -> Result<Network, String> {
     let rival = record
         .rival
         .as_ref()
-        .map(|rival| format!("its segment is already used by the older network {rival}"));
+        .map(|rival| {
+            format!(
+                "its segment is already used by the older network {rival}: delete one of the two (`vifd db network delete`)"
+            )
+        });
     let none = || match bad_segment {
         Some(what) => what,
         None => "it has no segment".to_owned(),
@@ -266,11 +270,9 @@ pub(super) fn port(record: &Record, host: &HostName) -> Result<Port, String> {
     if let Some(rival) = &record.rival {
         let mac = columns.value(3).describe();
         columns.complain(format!(
-            "mac {mac} is already used by the older port {rival} of the same network"
+            "mac {mac} is already used by the older port {rival} of the same network: give this one another (`vifd db port \
+             set {id} --mac …`), or delete one of them"
         ));
-    }
-    if let Some(reason) = &columns.wrong {
-        tracing::warn!(port = %id, %reason, "port is unusable");
     }
     Ok(Port {
         id,

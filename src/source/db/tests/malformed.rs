@@ -237,9 +237,11 @@ fn duplicates() {
     follower.recognise(&mut *lab.store).unwrap();
     catch_up(&mut follower, &mut *lab.store, &mut desired);
     let wanted = format!(
-        "mac \"{}\" is already used by the older port {} of the same network",
+        "mac \"{}\" is already used by the older port {} of the same network: give this one another (`vifd db port set {} \
+         --mac …`), or delete one of them",
         mac(1),
-        id("d", 9)
+        id("d", 9),
+        id("d", 1)
     );
     assert_eq!(reason(&desired), wanted);
     assert!(desired.port(port_id(2)).unwrap().unusable.is_none());
