@@ -50,7 +50,7 @@ pub struct Explanation {
     pub verdict: String,
 }
 
-fn step(name: &'static str, state: StepState, detail: impl Into<String>) -> Step {
+pub(super) fn step(name: &'static str, state: StepState, detail: impl Into<String>) -> Step {
     Step {
         name,
         state,
@@ -67,6 +67,7 @@ impl Planner {
         steps.push(explain_ofport(vif));
         steps.push(self.explain_vlan(id));
         steps.push(self.explain_segment(id));
+        steps.extend(self.explain_groups(id));
         steps.push(self.explain_cell(
             "guard flows",
             CellId::new(Key::Port(id), Facet::Guard),
@@ -212,7 +213,7 @@ impl Planner {
         step(NAME, StepState::Done, kind.unwrap_or_default())
     }
 
-    fn explain_cell(&self, name: &'static str, cell: CellId, done: &str) -> Step {
+    pub(super) fn explain_cell(&self, name: &'static str, cell: CellId, done: &str) -> Step {
         match self.standing(&cell) {
             Standing::Is(CellState::Settled) => {
                 if self.cells.contains_key(&cell) || cell.facet != Facet::Guard {

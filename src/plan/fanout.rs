@@ -470,6 +470,7 @@ impl Planner {
             // What its flows wait for.
             self.file_port(id);
             self.mark(CellId::new(Key::Port(id), Facet::Guard));
+            self.mark(CellId::new(Key::Vif(new.name.clone()), Facet::Tag));
         }
         if let Some(id) = new.iface_id.filter(|_| old.is_wired() != new.is_wired())
             && self.observed.vifs(id, &bridge).nth(1).is_some()

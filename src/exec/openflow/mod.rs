@@ -95,7 +95,7 @@ struct Pending {
     /// The item of each modification.
     item_of: Vec<usize>,
     /// Items that were not even sent.
-    unsent: Vec<(usize, Arc<str>)>,
+    unsent: Reasons,
 }
 
 /// A batch that changes ports waits for what they are: a modification has to give their hardware addresses.
@@ -400,11 +400,11 @@ impl Executor {
     }
 }
 
+/// Items that did not take effect, with the reason.
+type Reasons = Vec<(usize, Arc<str>)>;
+
 /// What is to stand, then what is to go: no packet meets a table without either.
-fn ordered(
-    items: &[FlowItem],
-    ports: &[PhyPort],
-) -> (ofproto::conn::Batch, Vec<usize>, Vec<(usize, Arc<str>)>) {
+fn ordered(items: &[FlowItem], ports: &[PhyPort]) -> (ofproto::conn::Batch, Vec<usize>, Reasons) {
     let mut messages = ofproto::conn::Batch::new();
     let mut item_of = Vec::new();
     let mut unsent = Vec::new();
@@ -450,11 +450,7 @@ fn ordered(
 }
 
 /// The first reason for each item, in order of the items.
-fn refused(
-    errors: &[(usize, OpError)],
-    item_of: &[usize],
-    unsent: Vec<(usize, Arc<str>)>,
-) -> Vec<(usize, Arc<str>)> {
+fn refused(errors: &[(usize, OpError)], item_of: &[usize], unsent: Reasons) -> Reasons {
     let mut refused = unsent;
     refused.extend(
         errors

@@ -2,6 +2,7 @@
 
 mod audit;
 mod budget;
+mod firewall;
 mod lint;
 mod property;
 mod story;

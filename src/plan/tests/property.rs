@@ -7,7 +7,7 @@ use crate::model::*;
 use crate::plan::Planner;
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Network {
         n: u128,
         kind: u8,
@@ -60,7 +60,7 @@ enum Step {
     },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..4u128, 0..6u8, 0..3u8, prop::bool::weighted(0.9))
             .prop_map(|(n, kind, key, up)| Step::Network { n, kind, key, up }),
@@ -112,7 +112,7 @@ fn network_of(n: u128, kind: u8, key: u8, up: bool) -> Network {
     network
 }
 
-fn play(world: &mut World, planner: &mut Planner, step: Step) {
+pub(super) fn play(world: &mut World, planner: &mut Planner, step: Step) {
     match step {
         Step::Network { n, kind, key, up } => {
             world.wish(planner, Delta::Network(network_of(n, kind, key, up)))
@@ -165,7 +165,7 @@ fn play(world: &mut World, planner: &mut Planner, step: Step) {
 }
 
 /// What has to hold once everything has come to rest.
-fn check(world: &mut World, planner: &mut Planner) -> Result<(), TestCaseError> {
+pub(super) fn check(world: &mut World, planner: &mut Planner) -> Result<(), TestCaseError> {
     world.quiesce(planner);
     let conflicted = planner.has_conflicts();
     prop_assert_eq!(planner.audit(), vec![], "an audit renders the same");

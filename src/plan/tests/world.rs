@@ -119,6 +119,8 @@ pub struct World {
     pub next_ofport: i64,
     pub pending: Vec<Batch>,
     pub time: u64,
+    /// What the agent is configured to enforce groups with; nothing if `None`.
+    pub firewall: Option<FirewallDriver>,
 }
 
 impl World {
@@ -130,6 +132,14 @@ impl World {
         };
         world.add_bridge("br-ex", None);
         world
+    }
+
+    /// The same, with flows that enforce security groups.
+    pub fn with_flow_firewall() -> World {
+        World {
+            firewall: Some(FirewallDriver::OpenFlow),
+            ..World::new()
+        }
     }
 
     fn add_bridge(&mut self, name: &str, owner: Option<Arc<str>>) {
@@ -157,7 +167,10 @@ impl World {
     pub fn start_agent(&mut self) -> Planner {
         self.pending.clear();
         self.connected.clear();
-        let mut planner = Planner::new(config());
+        let mut planner = Planner::new(PlanConfig {
+            firewall: self.firewall.unwrap_or(FirewallDriver::Noop),
+            ..config()
+        });
         self.tell_switch(&mut planner);
         planner.fact(Fact::Address("192.0.2.1".parse().unwrap()), self.now());
         planner.fact(Fact::LinksComplete, self.now());
@@ -233,10 +246,23 @@ impl World {
             Delta::Port(p) => format!("3 {}", p.id),
             Delta::PortGone(id) => format!("3 {id}"),
             Delta::Endpoint(e) | Delta::EndpointGone(e) => format!("2 {e:?}"),
+            Delta::Group(group) => format!("4 {}", group.id),
+            Delta::GroupGone(id) => format!("4 {id}"),
+            Delta::Member(member) => format!("5 {:?} {:?}", member.set, member.id),
             other => format!("9 {other:?}"),
         };
         match &delta {
-            Delta::NetworkGone(_) | Delta::PortGone(_) | Delta::EndpointGone(_) => {
+            Delta::Member(member) if member.addresses.is_empty() => {
+                self.deltas.remove(&name(&delta));
+            }
+            Delta::RemoteGone(set) => {
+                let of_set = format!("5 {set:?} ");
+                self.deltas.retain(|name, _| !name.starts_with(&of_set));
+            }
+            Delta::NetworkGone(_)
+            | Delta::PortGone(_)
+            | Delta::EndpointGone(_)
+            | Delta::GroupGone(_) => {
                 self.deltas.remove(&name(&delta));
                 if let Delta::PortGone(id) = &delta {
                     self.statuses.remove(id);

@@ -35,6 +35,7 @@ impl Planner {
         }
         let ports: Vec<PortId> = self.attachments.keys().copied().collect();
         for port in ports {
+            self.file_port(port);
             self.mark(guard_cell(port));
         }
     }
@@ -157,6 +158,10 @@ impl Planner {
     }
 
     fn file_profile(&mut self, id: PortId) {
+        // Before, a group may be missing that is still to come.
+        if !self.desired.is_complete() {
+            return;
+        }
         let profile = self
             .desired
             .port(id)

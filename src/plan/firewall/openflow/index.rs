@@ -119,6 +119,11 @@ impl Index {
         self.open.contains_key(&set)
     }
 
+    /// How many members of a set have flows on their way.
+    pub(super) fn n_open(&self, set: RemoteId) -> usize {
+        self.open.get(&set).map_or(0, FxHashSet::len)
+    }
+
     /// A member's flows are on their way, or stand. The sets that have none on their way any more.
     pub(super) fn settle(&mut self, peer: Peer, is_settled: bool) -> Vec<RemoteId> {
         let mut closed = Vec::new();

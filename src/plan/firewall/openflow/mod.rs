@@ -35,6 +35,7 @@
 //! [`Ledger::with_entries`]: crate::plan::ledger::Ledger::with_entries
 
 mod base;
+mod explain;
 mod fanout;
 mod ids;
 mod index;

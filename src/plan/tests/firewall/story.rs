@@ -1,0 +1,294 @@
+//! Groups in flows as stories, batch by batch.
+
+use std::sync::Arc;
+
+use ofproto::action::Action;
+
+use super::super::world::*;
+use super::{group, group_id, member, port_in, rule, tcp};
+use crate::model::*;
+use crate::ops::{Batch, FlowItem, Items, Outcome, Target};
+use crate::plan::cell::{CellId, Facet, Key};
+use crate::plan::explain::StepState;
+use crate::plan::flows::text;
+use crate::plan::tables::int;
+use crate::plan::{Note, Planner};
+
+fn flows(batch: &Batch) -> &[FlowItem] {
+    match &batch.items {
+        Items::Flows(items) if batch.target == Target::Flows("br-int".into()) => items,
+        _ => &[],
+    }
+}
+
+fn lines(items: &[FlowItem]) -> Vec<String> {
+    let line = |item: &FlowItem| item.body.as_ref().map(|body| text(&item.key, body));
+    items.iter().filter_map(line).collect()
+}
+
+/// One network, group 1 that lets TCP 80 in, and port 1 in it.
+fn one_port() -> (World, Planner) {
+    let mut world = World::with_flow_firewall();
+    let mut planner = world.start_agent();
+    let rules = [rule(1, Direction::Ingress, tcp(80, 80), Remote::Any)];
+    world.wish(&mut planner, Delta::Group(group(1, &rules)));
+    world.wish(&mut planner, Delta::Network(vxlan(1, 100)));
+    world.wish(&mut planner, Delta::Port(port_in(1, 1, &[1])));
+    world.quiesce(&mut planner);
+    (world, planner)
+}
+
+fn tag(world: &World, name: &str) -> Option<u16> {
+    world.ports[name].tag
+}
+
+#[test]
+fn rules_then_guard_then_tag() {
+    let (mut world, mut planner) = one_port();
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    let mut guarded = None;
+    let mut judged = None;
+    for round in 0..40 {
+        world.think(&mut planner);
+        if world.pending.is_empty() {
+            break;
+        }
+        let has = |table, priority| {
+            let mut items = flows(&world.pending[0]).iter();
+            items.any(|item| (item.key.table, item.key.priority) == (table, priority))
+        };
+        if has(int::RULES_INGRESS, 77) {
+            judged = judged.or(Some(round));
+        }
+        if has(int::TRANSIENT, 100) {
+            guarded = guarded.or(Some(round));
+            assert_ne!(tag(&world, "tap1"), Some(1), "no tag before the guard");
+        }
+        world.carry_out(&mut planner, 0);
+    }
+    assert!(
+        judged.is_some() && judged < guarded,
+        "{judged:?} {guarded:?}"
+    );
+    assert_eq!(tag(&world, "tap1"), Some(1));
+}
+
+#[test]
+fn groups_change_by_the_port_when_the_new_rules_stand() {
+    let (mut world, mut planner) = one_port();
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    world.quiesce(&mut planner);
+    let rules = [rule(2, Direction::Ingress, tcp(443, 443), Remote::Any)];
+    world.wish(&mut planner, Delta::Group(group(2, &rules)));
+    world.wish(&mut planner, Delta::Port(port_in(1, 1, &[1, 2])));
+    world.think(&mut planner);
+    let new = lines(flows(&world.pending[0]));
+    assert!(
+        new.iter().all(|line| line.contains("reg0=")),
+        "rules alone: {new:?}"
+    );
+    assert!(
+        world
+            .pending
+            .iter()
+            .all(|b| flows(b).iter().all(|i| i.body.is_some()))
+    );
+    world.carry_out(&mut planner, 0);
+    world.think(&mut planner);
+    let switched = lines(flows(&world.pending[0]));
+    assert!(
+        switched.iter().all(|line| line.contains("REG0")),
+        "loads alone: {switched:?}"
+    );
+    assert_eq!(switched.len(), 4, "out, and in by family and state");
+    world.carry_out(&mut planner, 0);
+    world.think(&mut planner);
+    assert!(
+        flows(&world.pending[0])
+            .iter()
+            .all(|item| item.body.is_none()),
+        "then the old rules go"
+    );
+    world.quiesce(&mut planner);
+}
+
+#[test]
+fn a_refused_rule_keeps_its_own_ports_dead() {
+    let (mut world, mut planner) = one_port();
+    world.wish(&mut planner, Delta::Group(group(2, &[])));
+    world.wish(&mut planner, Delta::Port(port_in(2, 1, &[2])));
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    world.plug(&mut planner, "tap2", port_id(2), mac(2));
+    for _ in 0..60 {
+        world.think(&mut planner);
+        let Some(batch) = world.pending.first().cloned() else {
+            break;
+        };
+        let bad = flows(&batch).iter().position(|item| {
+            let line = item.body.as_ref().map(|body| text(&item.key, body));
+            line.is_some_and(|line| line.contains("tp_dst=80"))
+        });
+        let Some(bad) = bad else {
+            world.carry_out(&mut planner, 0);
+            continue;
+        };
+        // The rest of it stands.
+        let refused = vec![(bad, Arc::from("OFPFMFC_TABLE_FULL"))];
+        let mut batch = world.pending.remove(0);
+        let (target, id) = (batch.target.clone(), batch.id);
+        if let Items::Flows(items) = &mut batch.items {
+            items.remove(bad);
+        }
+        world.pending.insert(0, batch);
+        let mut quiet = planner.clone();
+        world.carry_out(&mut quiet, 0);
+        planner.event(
+            crate::ops::ExecEvent::Finished {
+                target,
+                id,
+                outcome: Outcome::Done {
+                    refused,
+                    next_cfg: None,
+                },
+            },
+            world.now(),
+        );
+    }
+    assert_eq!(tag(&world, "tap1"), Some(LocalVlan::DEAD));
+    assert_eq!(tag(&world, "tap2"), Some(1));
+    let story = planner.explain(port_id(1));
+    let step = story.steps.iter().find(|s| s.name == "security groups");
+    assert_eq!(step.map(|s| s.state), Some(StepState::Failed), "{story:?}");
+}
+
+#[test]
+fn a_missing_group_is_told_and_the_others_hold() {
+    let (mut world, mut planner) = one_port();
+    world.wish(&mut planner, Delta::Port(port_in(1, 1, &[1, 3])));
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    world.quiesce(&mut planner);
+    assert_eq!(tag(&world, "tap1"), Some(1));
+    let cell = CellId::new(Key::Group(group_id(3)), Facet::Group);
+    let about = |notes: Vec<Note>| notes.into_iter().rfind(|note| note.cell == cell);
+    let note = about(planner.take_notes()).expect("a note");
+    assert!(
+        note.need
+            .is_some_and(|need| need.to_string().contains("not known"))
+    );
+    world.wish(&mut planner, Delta::Group(group(3, &[])));
+    world.quiesce(&mut planner);
+    let note = about(planner.take_notes()).expect("a note");
+    assert_eq!(note.need, None, "it came");
+}
+
+#[test]
+fn a_zone_is_emptied_before_its_number_stands_for_another_segment() {
+    let (mut world, mut planner) = one_port();
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    world.quiesce(&mut planner);
+    world.wish(&mut planner, Delta::Network(vxlan(2, 200)));
+    world.wish(&mut planner, Delta::Port(port_in(1, 2, &[1])));
+    let mut emptied = None;
+    let mut left = None;
+    for round in 0..60 {
+        world.think(&mut planner);
+        let Some(batch) = world.pending.first() else {
+            break;
+        };
+        if flows(batch).iter().any(|item| item.zone == Some(1)) {
+            assert_eq!(emptied, None, "once");
+            emptied = Some(round);
+            let still: Vec<String> = world.flows["br-int"]
+                .iter()
+                .filter(|(key, _)| key.table == int::TRANSIENT && key.priority > 1)
+                .map(|(key, body)| text(key, body))
+                .filter(|line| line.contains("load:0x1->NXM_NX_REG6[]"))
+                .collect();
+            assert!(
+                still.is_empty(),
+                "nothing puts connections there: {still:?}"
+            );
+        }
+        if tag(&world, "tap1") == Some(LocalVlan::DEAD) {
+            left = left.or(Some(round));
+        }
+        world.carry_out(&mut planner, 0);
+    }
+    assert!(left.is_some() && left < emptied, "{left:?} {emptied:?}");
+    assert_eq!(tag(&world, "tap1"), Some(2));
+}
+
+#[test]
+fn after_a_restart_of_the_switch_packets_enter_last() {
+    let (mut world, mut planner) = one_port();
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    world.quiesce(&mut planner);
+    world.restart_vswitchd(&mut planner, false);
+    world.think(&mut planner);
+    // The physical bridges go first.
+    while world.pending.iter().all(|batch| flows(batch).is_empty()) {
+        world.carry_out(&mut planner, 0);
+        world.think(&mut planner);
+    }
+    let at = world
+        .pending
+        .iter()
+        .position(|batch| !flows(batch).is_empty());
+    let items = flows(&world.pending[at.expect("flows")]);
+    let enters = |item: &FlowItem| item.key.table == int::LOCAL_SWITCHING;
+    let first = items.iter().position(enters).expect("entries");
+    assert!(items[first..].iter().all(enters));
+    assert!(first > 50, "{first}");
+}
+
+#[test]
+fn an_address_of_two_ports_leads_to_both() {
+    let (mut world, mut planner) = one_port();
+    let pair = AddressPair {
+        mac: Some(mac(77)),
+        prefix: "10.0.0.77/32".parse().unwrap(),
+    };
+    for n in 1..=2 {
+        let mut port = port_in(n, 1, &[1]);
+        port.allowed_pairs = vec![pair];
+        world.wish(&mut planner, Delta::Port(port));
+        world.plug(&mut planner, &format!("tap{n}"), port_id(n), mac(n));
+    }
+    world.quiesce(&mut planner);
+    assert!(!planner.has_conflicts());
+    let shared = world.flows["br-int"].iter().find(|(key, body)| {
+        key.table == int::ACCEPT_OR_INGRESS && text(key, body).contains(&mac(77).to_string())
+    });
+    let (_, body) = shared.expect("a station");
+    let resubmits = body.actions.iter();
+    let resubmits = resubmits.filter(|a| matches!(a, Action::ResubmitTable { .. }));
+    assert_eq!(resubmits.count(), 2);
+}
+
+#[test]
+fn an_address_in_two_sets_is_one_flow() {
+    let (mut world, mut planner) = one_port();
+    let rules: Vec<Rule> = (2..=3)
+        .map(|set| {
+            let remote = Remote::Set(group_id(set).into());
+            rule(set, Direction::Ingress, tcp(80, 80), remote)
+        })
+        .collect();
+    world.wish(&mut planner, Delta::Group(group(1, &rules)));
+    world.wish(&mut planner, member(2, 5, &["10.5.0.1/32"]));
+    world.wish(&mut planner, member(3, 6, &["10.5.0.1/32"]));
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    world.quiesce(&mut planner);
+    assert!(!planner.has_conflicts());
+    let about = |world: &World| -> Vec<usize> {
+        let lines = world.flows["br-int"].iter();
+        lines
+            .filter(|(key, body)| text(key, body).contains("10.5.0.1"))
+            .map(|(_, body)| body.actions.iter().count())
+            .collect()
+    };
+    assert_eq!(about(&world), [2, 2], "packets and replies, in both sets");
+    world.wish(&mut planner, member(3, 6, &[]));
+    world.quiesce(&mut planner);
+    assert_eq!(about(&world), [1, 1]);
+}
