@@ -85,7 +85,7 @@ pub fn dump(flows: &[FlowMod]) -> Vec<Vec<u8>> {
 }
 
 /// The messages in a buffer of whole messages.
-pub fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     std::iter::from_fn(move || {
         let length = usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]));
         let (message, rest) = bytes.split_at(length);

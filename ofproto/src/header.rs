@@ -1,6 +1,15 @@
 //! The 8-byte header in front of every message, and the open number spaces it names.
 //!
 //! Owns framing facts only; what a body means is the business of [`crate::msg`].
+//!
+//! ```
+//! use ofproto::codec::Codec;
+//! use ofproto::header::{MsgType, OfHeader, Version};
+//!
+//! let header = OfHeader::from_bytes(&[1, 18, 0, 8, 0, 0, 0, 7]).unwrap();
+//! assert_eq!((header.version, header.msg_type), (Version::OF10, MsgType::BARRIER_REQUEST));
+//! assert_eq!((header.length, header.xid), (8, 7));
+//! ```
 
 use crate::codec::{Codec, Reader, Writer};
 use crate::error::{DecodeError, EncodeError};
@@ -118,7 +127,7 @@ pub const ONF_VENDOR: u32 = 0x4f4e_4600;
 /// The experimenter id used for NSH fields.
 pub const NSH_VENDOR: u32 = 0x005a_d650;
 
-/// A message header.
+/// A message header (`ofp_header`).
 ///
 /// ```text
 ///  0        1        2                4

@@ -1,4 +1,13 @@
 //! Port numbers and cookies.
+//!
+//! ```
+//! use ofproto::ports::Port;
+//!
+//! // The reserved ports of later versions have 32 bits.
+//! assert_eq!(Port::LOCAL.to_of11(), 0xffff_fffe);
+//! assert_eq!(Port::from_of11(5), Ok(Port(5)));
+//! assert!(Port::from_of11(0x1_0000).is_err());
+//! ```
 
 use crate::error::OfpError;
 use crate::header::open_numbers;

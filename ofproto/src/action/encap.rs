@@ -22,6 +22,13 @@ pub struct EncapProperty {
 }
 
 /// `encap` (`nx_action_encap`, 16 bytes and properties).
+///
+/// ```text
+///  10         12           16
+/// +----------+------------+------------ - -
+/// | hdr size | packet type| properties
+/// +----------+------------+------------ - -
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Encap {
     /// Header size in bytes, 0 for unspecified.

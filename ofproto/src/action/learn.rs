@@ -36,7 +36,8 @@ pub enum LearnDst {
     Output,
 }
 
-/// One part of a learned flow.
+/// One part of a learned flow (`learn_spec` of `nx_action_learn`): 2 bits of source and 2 of
+/// destination, the number of bits in the lower 11, then what they need.
 ///
 /// ```text
 ///  0          2

@@ -57,7 +57,8 @@ pub use subfield::Subfield;
 use crate::matching::FieldId;
 use crate::ports::Port;
 
-/// `load2`: write value bits into a field, under a mask.
+/// `load2`, which prints as `set_field` or `load`: write value bits into a field, under a mask
+/// (`NXAST_REG_LOAD2`).
 ///
 /// ```text
 ///  0                            10
@@ -102,6 +103,59 @@ pub struct UnknownAction {
 }
 
 /// One action. The variants name the Nicira subtype in brackets where there is one.
+///
+/// What follows the header, by type; rows without a field of their own are in the documentation of
+/// the type they hold. Standard actions (OF1.0 §5.2.4) have 4 bytes of header, offsets from there:
+///
+/// ```text
+///          4                    6            8       10         12      16
+///         +--------------------+------------+-------+----------+-------+
+///  0      | port               | max_len    |                    Output
+///  1      | VLAN id            | pad        |                    SetVlanVid
+///  2      | priority, pad 3                 |                    SetVlanPcp
+///  3      | pad                             |                    StripVlan
+///  4, 5   | Ethernet address                        | pad        | SetDlSrc, SetDlDst
+///  6, 7   | IPv4 address                    |                    SetNwSrc, SetNwDst
+///  8      | tos, pad 3                      |                    SetNwTos
+///  9, 10  | port               | pad        |                    SetTpSrc, SetTpDst
+///  11     | port               | pad                | queue      | Enqueue
+///         +--------------------+------------+-------+----------+-------+
+/// ```
+///
+/// Nicira actions (`ofp-actions.c`) have 10:
+///
+/// ```text
+///             10           12       13     14       16              24        32
+///            +------------+--------+------+--------+---------------+---------+
+///  1         | in_port    | zeros                  | Resubmit
+///  14, 44    | in_port    | table  | zeros         | ResubmitTable
+///  2, 30, 40 | zeros      | number u32             | SetTunnel, SetMplsLabel, Group
+///  4         | zeros      | queue u32              | SetQueue
+///  9         | zeros                               | tunnel id     | SetTunnel64
+///  5, 17, 18 | zeros                               | PopQueue, Exit, DecTtl
+///  26, 43    | zeros                               | DecMplsTtl, CtClear
+///  254, 255  | zeros                               | DebugSlow, DebugRecirc
+///  6         | n_bits     | source, destination ofs| src u32, dst u32        Move
+///  7         | ofs_nbits  | field u32              | value         | Load
+///  8         | bytes                                                Note
+///  15        | ofs_nbits  | field u32              | max_len, zeros| OutputReg
+///  19        | idle       | hard          | zeros  | FinTimeout
+///  21        | count      | zeros                  | controller ids          DecTtlCntIds
+///  22        | zeros                               | value         | mask    | WriteMetadata
+///  23, 24    | Ethertype  | zeros                  | PushMpls, PopMpls
+///  25, 31    | u8, zeros                           | SetMplsTtl, SetMplsTc
+///  27, 28    | ofs        | field u32              | n_bits, zeros | StackPush, StackPop
+///  34        |clause, of n| id u32                 | Conjunction
+///  39        | port       | max_len u32            | OutputTrunc
+///  42        | zeros                               | actions                 Clone
+///  47        | zeros      | packet type u32        | Decap
+///  49        | length     | ofs, field u32         | zeros         | CheckPktLarger
+///  50        | field u32 or u64, zeros             | zeros         | DeleteField
+///            +------------+--------+------+--------+---------------+---------+
+/// ```
+///
+/// A field is named by its NXM header, or one of 8 bytes if it has an experimenter. `ofs_nbits` is
+/// the first bit in the upper 10 bits and the number of bits less one in the lower 6.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// Send the packet out of a port; `max_len` bytes of it when that is the controller.

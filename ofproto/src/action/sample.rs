@@ -30,7 +30,7 @@ pub enum SampleId {
     Field(Subfield),
 }
 
-/// `sample`. The smallest of the four wire forms that says everything is used: 24 bytes, 32 with
+/// `sample` (`nx_action_sample`, `nx_action_sample2`, `nx_action_sample4`). The smallest of the four wire forms that says everything is used: 24 bytes, 32 with
 /// a port, 32 with a direction, 40 with fields.
 ///
 /// ```text

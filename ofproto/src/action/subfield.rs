@@ -7,6 +7,16 @@ use crate::error::{DecodeError, EncodeError, OfpError};
 use crate::matching::{FieldId, Form, Header, Match, decode_header, encode_field_header};
 
 /// A run of bits within a field: `NXM_NX_REG0[4..7]`.
+///
+/// On the wire, the field's NXM or OXM header with the first bit and the number of bits beside it,
+/// as two numbers of 16 bits or packed into one (`nx_action_reg_load`, `ofs_nbits`):
+///
+/// ```text
+///  0            10       16
+/// +------------+--------+
+/// | first bit  | bits-1 |
+/// +------------+--------+
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subfield {
     /// The field; an alias is allowed.

@@ -54,7 +54,7 @@ use wildcards as wc;
 /// `dl_vlan` value for "no 802.1Q tag".
 const VLAN_NONE: u16 = 0xffff;
 
-/// The fixed match as it is on the wire.
+/// The fixed match as it is on the wire (`ofp_match`, OF1.0 §5.2.3).
 ///
 /// ```text
 ///  0                4        6                12               18       20  21

@@ -87,7 +87,7 @@ impl fmt::Debug for MatchField {
 
 /// A criterion on a Geneve option mapped to `tun_metadata<index>`.
 ///
-/// `value` and `mask` have the option's length, 1 to 124 bytes. A mask of zeros is meaningful:
+/// `value` and `mask` have the option's length, 124 bytes at most. A mask of zeros is meaningful:
 /// the option must be present, with any value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TunMetadata {

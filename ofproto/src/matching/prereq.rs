@@ -10,6 +10,10 @@ const MPLS: u128 = 0x8847;
 const MPLS_MCAST: u128 = 0x8848;
 const NSH: u128 = 0x894f;
 
+/// ICMPv6 types of neighbour discovery.
+const SOLICIT: u128 = 135;
+const ADVERT: u128 = 136;
+
 const CT_NEW: u128 = 0x01;
 const CT_EST: u128 = 0x02;
 const CT_REL: u128 = 0x04;
@@ -19,11 +23,10 @@ const CT_TRK: u128 = 0x20;
 const CT_SNAT: u128 = 0x40;
 const CT_DNAT: u128 = 0x80;
 
-/// What a match says about the fields that others depend on, and so which prerequisites it
-/// satisfies: one bit per [`Prereq`].
-#[derive(Clone, Copy, Debug)]
+/// What a match says about the fields that others depend on. Of the empty match: any Ethernet
+/// packet.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts {
-    met: u32,
     packet_type: u128,
     eth_type: u128,
     vlan_tci: u128,
@@ -34,37 +37,61 @@ pub(super) struct Facts {
     ct_state: (u128, u128),
 }
 
-impl Default for Facts {
-    /// Of the empty match: any Ethernet packet.
-    fn default() -> Self {
-        Facts {
-            met: bit(Prereq::None, true) | bit(Prereq::Ethernet, true),
-            packet_type: 0,
-            eth_type: 0,
-            vlan_tci: 0,
-            frag: 0,
-            proto: 0,
-            icmp_type: 0,
-            icmp_code: 0,
-            ct_state: (0, 0),
-        }
-    }
-}
-
-const fn bit(p: Prereq, yes: bool) -> u32 {
-    (yes as u32) << p as u32
-}
-
 impl Facts {
     /// Whether `prereq` is satisfied.
     #[inline]
     pub(super) fn meet(&self, prereq: Prereq) -> bool {
-        self.met & bit(prereq, true) != 0
+        match prereq {
+            Prereq::None => true,
+            Prereq::Ethernet => self.packet_type == 0,
+            Prereq::VlanVid => self.packet_type == 0 && self.vlan_tci & tci::CFI != 0,
+            Prereq::Mpls => matches!(self.ether_type(), MPLS | MPLS_MCAST),
+            Prereq::Arp => matches!(self.ether_type(), ARP | RARP),
+            Prereq::Nsh => self.ether_type() == NSH,
+            Prereq::Ct => is_ct_valid(self.ct_state.0, self.ct_state.1),
+            Prereq::Ipv4 => self.ether_type() == IPV4,
+            Prereq::Ipv6 => self.ether_type() == IPV6,
+            Prereq::IpAny => self.is_ip(),
+            Prereq::Tcp => self.carries(6),
+            Prereq::Udp => self.carries(17),
+            Prereq::Sctp => self.carries(132),
+            Prereq::Icmpv4 => self.ether_type() == IPV4 && self.proto == 1,
+            Prereq::Icmpv6 => self.is_icmpv6(),
+            Prereq::Nd => self.is_discovery() && matches!(self.icmp_type, SOLICIT | ADVERT),
+            Prereq::NdSolicit => self.is_discovery() && self.icmp_type == SOLICIT,
+            Prereq::NdAdvert => self.is_discovery() && self.icmp_type == ADVERT,
+        }
     }
 
-    /// Takes note of a criterion on a stored field. Returns whether it can matter.
+    /// The type of an Ethernet packet, or of a packet that is not, if its type is one of those.
+    fn ether_type(&self) -> u128 {
+        match self.packet_type {
+            0 => self.eth_type,
+            t if t >> 16 == 1 => t & 0xffff,
+            _ => 0,
+        }
+    }
+
+    fn is_ip(&self) -> bool {
+        matches!(self.ether_type(), IPV4 | IPV6)
+    }
+
+    /// Whether the packet begins with a header of `proto`: later fragments do not.
+    fn carries(&self, proto: u128) -> bool {
+        self.proto == proto && self.frag & 2 == 0 && self.is_ip()
+    }
+
+    fn is_icmpv6(&self) -> bool {
+        self.ether_type() == IPV6 && self.proto == 58
+    }
+
+    fn is_discovery(&self) -> bool {
+        self.is_icmpv6() && self.icmp_code == 0
+    }
+
+    /// Takes note of a criterion on a stored field.
     #[inline]
-    fn read(&mut self, field: FieldId, value: u128, mask: u128) -> bool {
+    fn read(&mut self, field: FieldId, value: u128, mask: u128) {
         match field {
             FieldId::PACKET_TYPE => self.packet_type = value,
             FieldId::ETH_TYPE => self.eth_type = value,
@@ -74,9 +101,8 @@ impl Facts {
             FieldId::ICMPV6_TYPE => self.icmp_type = value,
             FieldId::ICMPV6_CODE => self.icmp_code = value,
             FieldId::CT_STATE => self.ct_state = (value, mask),
-            _ => return false,
+            _ => {}
         }
-        true
     }
 
     /// Takes note that `field`, stored or alias, was just set in `m`.
@@ -91,53 +117,15 @@ impl Facts {
         };
         let (value, mask) = m.get(stored).unwrap_or((0, 0));
         self.read(stored, value, mask);
-        self.settle();
     }
 
     /// What `m` satisfies.
     pub(super) fn of(m: &Match) -> Self {
         let mut facts = Facts::default();
-        let mut matters = false;
         for f in m {
-            matters |= facts.read(f.field, f.value, f.mask);
-        }
-        if matters {
-            facts.settle();
+            facts.read(f.field, f.value, f.mask);
         }
         facts
-    }
-
-    fn settle(&mut self) {
-        let ethernet = self.packet_type == 0;
-        let kind = match self.packet_type {
-            0 => self.eth_type,
-            t if t >> 16 == 1 => t & 0xffff,
-            _ => 0,
-        };
-        let (v4, v6) = (kind == IPV4, kind == IPV6);
-        // Later fragments have no ports.
-        let l4 = (v4 || v6) && self.frag & 2 == 0;
-        let icmpv6 = v6 && self.proto == 58;
-        let (solicit, advert) = (self.icmp_type == 135, self.icmp_type == 136);
-        let nd = icmpv6 && self.icmp_code == 0;
-        self.met = bit(Prereq::None, true)
-            | bit(Prereq::Ethernet, ethernet)
-            | bit(Prereq::VlanVid, ethernet && self.vlan_tci & tci::CFI != 0)
-            | bit(Prereq::Mpls, matches!(kind, MPLS | MPLS_MCAST))
-            | bit(Prereq::Arp, matches!(kind, ARP | RARP))
-            | bit(Prereq::Nsh, kind == NSH)
-            | bit(Prereq::Ct, is_ct_valid(self.ct_state.0, self.ct_state.1))
-            | bit(Prereq::Ipv4, v4)
-            | bit(Prereq::Ipv6, v6)
-            | bit(Prereq::IpAny, v4 || v6)
-            | bit(Prereq::Tcp, l4 && self.proto == 6)
-            | bit(Prereq::Udp, l4 && self.proto == 17)
-            | bit(Prereq::Sctp, l4 && self.proto == 132)
-            | bit(Prereq::Icmpv4, v4 && self.proto == 1)
-            | bit(Prereq::Icmpv6, icmpv6)
-            | bit(Prereq::Nd, nd && (solicit || advert))
-            | bit(Prereq::NdSolicit, nd && solicit)
-            | bit(Prereq::NdAdvert, nd && advert);
     }
 }
 

@@ -49,7 +49,7 @@ impl Codec for DescStats {
     }
 }
 
-/// Counters of a table, 64 bytes.
+/// Counters of a table (`ofp_table_stats`, OF1.0 §5.3.5, 64 bytes).
 ///
 /// ```text
 ///  0    1     4      36          40    44       48        56        64
@@ -103,8 +103,14 @@ impl Codec for TableStats {
     }
 }
 
-/// Counters of a port, 104 bytes: number, 6 pad, twelve 64-bit counters in the order below. All
-/// ones means not known.
+/// Counters of a port (`ofp_port_stats`, OF1.0 §5.3.5, 104 bytes). All ones means not known.
+///
+/// ```text
+///  0      2     8                                             104
+/// +------+-----+---------------------------------------------+
+/// | port | pad | twelve 64-bit counters in the order below   |
+/// +------+-----+---------------------------------------------+
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(
     missing_docs,
@@ -170,8 +176,14 @@ impl Codec for PortStats {
     }
 }
 
-/// Counters of an IPFIX exporter, 88 bytes: ten 64-bit counters in the order below, collector set,
-/// 4 pad (`nx_ipfix_stats_reply`).
+/// Counters of an IPFIX exporter (`nx_ipfix_stats_reply`, 88 bytes).
+///
+/// ```text
+///  0                                          80              84    88
+/// +------------------------------------------+---------------+-----+
+/// | ten 64-bit counters in the order below   | collector set | pad |
+/// +------------------------------------------+---------------+-----+
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[allow(
     missing_docs,

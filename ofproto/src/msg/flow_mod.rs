@@ -45,9 +45,9 @@ pub enum FlowModForm {
     Nx,
 }
 
-/// A change to the flow tables.
+/// A change to the flow tables (OF1.0 §5.3.3).
 ///
-/// Standard form, 72 bytes and actions:
+/// Standard form (`ofp_flow_mod`), 72 bytes and actions:
 ///
 /// ```text
 ///  8        48        56        58      60      62      64       68        70
@@ -56,7 +56,7 @@ pub enum FlowModForm {
 /// +--------+---------+---------+-------+-------+-------+--------+---------+-------+
 /// ```
 ///
-/// Nicira form, 48 bytes, match padded to 8, and actions:
+/// Nicira form (`nx_flow_mod`), 48 bytes, match padded to 8, and actions:
 ///
 /// ```text
 ///  16      24        26     28     30     32      36       38      40      42    48

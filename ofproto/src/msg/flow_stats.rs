@@ -10,9 +10,22 @@ use super::flow_mod::{FlowModForm, put_nx_match, take_cookie, take_nx_match};
 
 /// Which flows to report, for dumps and aggregates.
 ///
+/// Standard form (`ofp_flow_stats_request`):
+///
 /// ```text
-/// OFPST: match40, table u8, pad, out_port u16
-/// NXST:  out_port u16, match_len u16, table u8, pad3, match padded to 8
+///  12       52      53    54         56
+/// +--------+-------+-----+----------+
+/// | match40| table | pad | out_port |
+/// +--------+-------+-----+----------+
+/// ```
+///
+/// Nicira form (`nx_flow_stats_request`):
+///
+/// ```text
+///  24         26          28      29    32
+/// +----------+-----------+-------+-----+------ - -
+/// | out_port | match len | table | pad | match padded to 8
+/// +----------+-----------+-------+-----+------ - -
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FlowStatsRequest {
@@ -260,7 +273,7 @@ impl FlowStats {
     }
 }
 
-/// Totals over the flows of a [`FlowStatsRequest`].
+/// Totals over the flows of a [`FlowStatsRequest`] (`ofp_aggregate_stats_reply`, OF1.0 §5.3.5).
 ///
 /// ```text
 ///  0         8       16      20

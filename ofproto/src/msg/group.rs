@@ -536,6 +536,13 @@ impl Codec for GroupStats {
 }
 
 /// What a switch can do with groups (`ofp12_group_features_stats`, 40 bytes).
+///
+/// ```text
+///  0       4              8                     24                    40
+/// +-------+--------------+---------------------+---------------------+
+/// | types | capabilities | most groups, 4 types| actions, 4 bitmaps  |
+/// +-------+--------------+---------------------+---------------------+
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupFeatures {
     /// Bit n is set if group type n is supported.

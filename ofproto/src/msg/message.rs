@@ -54,7 +54,34 @@ impl UnknownMessage {
     }
 }
 
-/// The body of a message. Nicira messages name their subtype in brackets.
+/// The body of a message (OF1.0 §5.3 and §5.4). Nicira messages name their subtype in brackets.
+///
+/// What follows the header of those whose type has no documentation of its own. Standard ones:
+///
+/// ```text
+///       8                  10           12
+///      +------------------+------------+
+///  2, 3| payload                              EchoRequest, EchoReply
+///   20 | port             | pad        |      QueueGetConfigRequest
+///      +------------------+------------+
+/// ```
+///
+/// Nicira ones (`nicira-ext.h`, `struct nicira_header`):
+///
+/// ```text
+///       8        12       16     18      20            24
+///      +--------+---------+------+-------+-------------+
+///   10 | 0x2320 | subtype | role u32     |               RoleRequest
+///   11 | 0x2320 | subtype | role u32     |               RoleReply
+///   12 | 0x2320 | subtype | format u32   |               SetFlowFormat
+///   15 | 0x2320 | subtype | set u8, pad 7              | FlowModTableId
+///   16 | 0x2320 | subtype | format u32   |               SetPacketInFormat
+///   20 | 0x2320 | subtype | pad 6, id u16              | SetControllerId
+///   21 | 0x2320 | subtype | id u32       |               FlowMonitorCancel
+///   29 | 0x2320 | subtype | pad 6, zone u16            | CtFlushZone
+///  132 | 0x2320 | subtype | whole message                RequestForward
+///      +--------+---------+------+-------+-------------+
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// Version negotiation.

@@ -33,7 +33,7 @@ pub mod monitor_flags {
     pub const EVENTS: u16 = ADD | DELETE | MODIFY;
 }
 
-/// One subscription; a request holds one or more.
+/// One subscription (`nx_flow_monitor_request`); a request holds one or more.
 ///
 /// ```text
 ///  0    4       6          8          10      11      16
@@ -115,14 +115,14 @@ open_numbers! {
     }
 }
 
-/// One change in a reply.
+/// One change in a reply (`nx_flow_update_full`, `nx_flow_update_abbrev`).
 ///
 /// ```text
-///  0     2       4        6     8      10     12        14      15   16       24
-/// +-----+-------+--------+-----+------+------+---------+-------+----+--------+------ - -
-/// | len | event | reason | prio| idle | hard | m. len  | table | 0  | cookie | match, actions
-/// +-----+-------+--------+-----+------+------+---------+-------+----+--------+------ - -
-/// | len |   3   |    xid       |
+///  0     2       4              8
+/// +-----+-------+--------------+------ - -
+/// | len | event | reason, prio | see FlowUpdateFull
+/// +-----+-------+--------------+------ - -
+/// |  8  |   3   |     xid      |
 /// +-----+-------+--------------+
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -136,7 +136,14 @@ pub enum FlowUpdate {
     },
 }
 
-/// A change in full.
+/// A change in full (`nx_flow_update_full`, 24 bytes, match padded to 8, actions).
+///
+/// ```text
+///  0     2       4        6      8      10     12        14      15  16       24
+/// +-----+-------+--------+------+------+------+---------+-------+---+--------+------ - -
+/// | len | event | reason | prio | idle | hard |match len| table | 0 | cookie | match, actions
+/// +-----+-------+--------+------+------+------+---------+-------+---+--------+------ - -
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FlowUpdateFull {
     /// What happened, anything but `ABBREV`.

@@ -81,7 +81,14 @@ impl Codec for AsyncConfig {
     }
 }
 
-/// One property of `NXT_SET_ASYNC_CONFIG2`.
+/// One property of `NXT_SET_ASYNC_CONFIG2` (`ofp14_async_config_prop_reasons`).
+///
+/// ```text
+///  0      2     4      8
+/// +------+-----+------+
+/// | kind |  8  | mask |
+/// +------+-----+------+
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AsyncProperty {
     /// Twice the message kind (packet-in, port status, flow removed, role status, table status,
@@ -135,7 +142,7 @@ open_numbers! {
     }
 }
 
-/// A Geneve option and the `tun_metadata` field that shows it (8 bytes).
+/// A Geneve option and the `tun_metadata` field that shows it (`nx_tlv_map`, 8 bytes).
 ///
 /// ```text
 ///  0       2      3     4       6     8
@@ -273,7 +280,20 @@ impl Codec for TlvTableReply {
     }
 }
 
-/// One direction of a connection to flush; what is not given matches anything.
+/// One direction of a connection to flush (`enum nx_ct_flush_tuple_tlv_type`); what is not given
+/// matches anything.
+///
+/// A property that holds properties, each padded to 8:
+///
+/// ```text
+///  0      2        4     8                                                     type
+/// +------+--------+-----+---------- - -     +---------------------------------+
+/// | kind | length | pad | properties        | source address, 16 bytes        | 0
+/// +------+--------+-----+---------- - -     | destination address, 16 bytes   | 1
+///                                           | source port, destination port   | 2, 3
+///                                           | ICMP id, type, code             | 4, 5, 6
+///                                           +---------------------------------+
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct CtTuple {
     /// Source address; IPv4 as an IPv4-mapped address.

@@ -128,7 +128,23 @@ impl Codec for NxPacketIn {
     }
 }
 
-/// `NXT_PACKET_IN2` and, sent back to go on, `NXT_RESUME`: a list of properties.
+/// `NXT_PACKET_IN2` and, sent back to go on, `NXT_RESUME`: a list of properties
+/// (`enum nx_packet_in2_prop_type`), each padded to 8.
+///
+/// ```text
+///  16     18       20
+/// +------+--------+----------------------------+
+/// |  0   | length | frame                      |
+/// |  1   |   8    | length of the whole frame  |
+/// |  2   |   8    | buffer id                  |
+/// |  3   |   5    | table                      |
+/// |  4   |   16   | pad 4, cookie              |
+/// |  5   |   5    | reason                     |
+/// |  6   | length | metadata, an NXM match     |
+/// |  7   | length | userdata                   |
+/// |  8   | length | pad 4, continuation        |
+/// +------+--------+----------------------------+
+/// ```
 ///
 /// The continuation is the switch's own business; echo it unchanged in a resume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]

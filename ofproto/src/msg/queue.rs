@@ -7,7 +7,14 @@ use crate::ports::Port;
 /// All queues, in requests.
 pub const QUEUE_ALL: u32 = 0xffff_ffff;
 
-/// A property of a queue that is not a rate, kept as it came.
+/// A property of a queue that is not a rate, kept as it came (`ofp_queue_prop_header`).
+///
+/// ```text
+///  0      2        4
+/// +------+--------+------ - -
+/// | kind | length | data
+/// +------+--------+------ - -
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueProperty {
     /// Property number.
@@ -16,7 +23,7 @@ pub struct QueueProperty {
     pub data: Box<[u8]>,
 }
 
-/// One queue.
+/// One queue (`ofp_packet_queue`, OF1.0 §5.2.2).
 ///
 /// ```text
 ///  0          4       6     8
@@ -114,7 +121,14 @@ impl Codec for PacketQueue {
     }
 }
 
-/// `OFPT_QUEUE_GET_CONFIG_REPLY`, 16 bytes and queues.
+/// `OFPT_QUEUE_GET_CONFIG_REPLY` (OF1.0 §5.3.7), 16 bytes and queues.
+///
+/// ```text
+///  8      10    16
+/// +------+-----+-------- - -
+/// | port | pad | queues
+/// +------+-----+-------- - -
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueConfig {
     /// The port asked about.
@@ -150,7 +164,7 @@ impl QueueConfig {
     }
 }
 
-/// Counters of a queue (32 bytes).
+/// Counters of a queue (`ofp_queue_stats`, OF1.0 §5.3.5, 32 bytes).
 ///
 /// ```text
 ///  0      2     4       8       16        24       32

@@ -70,7 +70,20 @@ impl Kind {
     #[must_use]
     #[inline]
     pub fn entry(self) -> Option<&'static Entry> {
-        ENTRIES.iter().find(|entry| entry.kind == self)
+        let row = ENTRIES.binary_search_by_key(&self.order(), |entry| entry.kind.order());
+        row.ok().and_then(|row| ENTRIES.get(row))
+    }
+
+    /// The order of [`ENTRIES`].
+    #[inline]
+    const fn order(self) -> u64 {
+        let (class, number, side) = match self {
+            Kind::Standard(MsgType(n)) => (0u64, n as u64, 0),
+            Kind::Nicira(n) => (1, n as u64, 0),
+            Kind::Stats(MsgType(side), n) => (2, n as u64, side),
+            Kind::NiciraStats(MsgType(side), n) => (3, n as u64, side),
+        };
+        class << 40 | number << 8 | side as u64
     }
 }
 
@@ -215,6 +228,7 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_unique() {
+        assert!(ENTRIES.is_sorted_by_key(|entry| entry.kind.order()));
         for (i, a) in ENTRIES.iter().enumerate() {
             for b in &ENTRIES[..i] {
                 assert!(a.kind != b.kind && a.name != b.name, "{a:?} {b:?}");

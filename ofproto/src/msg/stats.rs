@@ -47,7 +47,19 @@ impl UnknownStats {
     }
 }
 
-/// What is asked.
+/// What is asked (OF1.0 §5.3.5; `nicira10_stats_msg` for NXST).
+///
+/// ```text
+///  8      10      12                                      12       16        20    24
+/// +------+-------+---------- - -     NXST: type 0xffff   +--------+---------+-----+------ - -
+/// | type | flags | body                                  | vendor | subtype | pad | body
+/// +------+-------+---------- - -                         +--------+---------+-----+------ - -
+///
+///  OFPST 4   | port u16, pad 6           |     NXST 7, 8 | group u32, pad 4 |
+///  OFPST 5   | port u16, pad 2, queue u32|
+/// ```
+///
+/// The bodies of others are empty or in the documentation of the type they hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StatsRequest {
     /// OFPST 0: what the switch is.
@@ -85,7 +97,8 @@ pub enum StatsRequest {
     Unknown(UnknownStats),
 }
 
-/// What is answered, one part of it.
+/// What is answered, one part of it: the header of [`StatsRequest`], then a list of what the
+/// variant holds. Bit 0 of the flags says that more parts follow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StatsReply {
     /// OFPST 0.
