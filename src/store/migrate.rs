@@ -81,7 +81,7 @@ pub fn migrate(store: &mut dyn Store) -> Result<Migrated, StoreError> {
 }
 
 /// Brings the schema up to an earlier version than [`wanted`] too: tests make old databases with it.
-pub(super) fn migrate_to(store: &mut dyn Store, version: i64) -> Result<Migrated, StoreError> {
+pub(crate) fn migrate_to(store: &mut dyn Store, version: i64) -> Result<Migrated, StoreError> {
     transaction(store, Mode::Write, |store| {
         store.execute(
             "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT \

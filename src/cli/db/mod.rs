@@ -268,10 +268,19 @@ fn migrated(store: &mut dyn Store, url: &DatabaseUrl, out: &mut Out<'_>) -> Resu
         from if from == done.to => out.line(format!(
             "{url}: schema version {from} already, nothing to do"
         )),
-        from => out.line(format!(
-            "{url}: migrated from schema version {from} to {}",
-            done.to
-        )),
+        from => {
+            out.line(format!(
+                "{url}: migrated from schema version {from} to {}",
+                done.to
+            ))?;
+            if from < 2 {
+                out.line(
+                    "new ports join the security group default; ports that exist stay in no group: give them some with \
+                     `vifd db port set PORT --group …` before a firewall driver enforces groups",
+                )?;
+            }
+            Ok(())
+        }
     }
 }
 

@@ -432,3 +432,25 @@ fn a_batch_makes_groups_too() {
         assert!(error.contains(wanted), "{line}: {error:?}");
     }
 }
+
+/// Whoever runs an older database is told what new groups mean for its ports.
+#[test]
+fn an_older_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let lab = Lab {
+        url: format!("sqlite:///{}", dir.path().join("old.db").display()),
+        _dir: dir,
+    };
+    let url = lab.url.parse().unwrap();
+    migrate::migrate_to(&mut *create(&url).unwrap(), 1).unwrap();
+    lab.refuses("port list", "this program needs 2: run `vifd db migrate`");
+    let said = lab.vifd("migrate");
+    assert!(
+        said.contains(
+            "migrated from schema version 1 to 2\nnew ports join the security group default;"
+        ),
+        "{said}"
+    );
+    assert!(lab.vifd("migrate").contains("nothing to do"));
+    assert_eq!(rules(&lab, "--group default").len(), 4);
+}
