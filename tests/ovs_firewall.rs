@@ -99,6 +99,38 @@ impl Lab {
         self.vms[vm].namespace().run(bind)
     }
 
+    fn set(&self, vm: usize, fields: &str) -> String {
+        let id = &self.specs[vm].port_id;
+        format!(r#"{{"set": "port", "port": "{id}", {fields}}}"#)
+    }
+
+    fn explain(&self, vm: usize) -> Result<String> {
+        let id = self.specs[vm].port_id.as_str();
+        self.site.hosts[0].agent.command(&["port", "explain", id])
+    }
+
+    fn shell(&self, vm: usize, argv: &[&str]) -> Result<bool> {
+        let run = || {
+            let status = std::process::Command::new(argv[0])
+                .args(&argv[1..])
+                .stdout(std::process::Stdio::null())
+                .status()?;
+            Ok(status.success())
+        };
+        self.vms[vm].namespace().run(run)
+    }
+
+    /// `true` if a datagram from that address of one VM arrives at another.
+    fn sends_from(&self, vm: usize, source: Ipv4Addr, to: usize) -> Result<bool> {
+        let receiver = self.bind(to, 4242)?;
+        let send = || {
+            let socket = UdpSocket::bind((source, 0))?;
+            Ok(socket.send_to(&[7; 10], (self.ip(to), 4242))?)
+        };
+        self.vms[vm].namespace().run(send)?;
+        arrives(&receiver, 10)
+    }
+
     /// A TCP connection, or that there is none.
     fn tcp(&self, from: usize, to: usize, port: u16) -> Result<Option<(TcpStream, TcpStream)>> {
         let at = SocketAddr::new(IpAddr::V4(self.ip(to)), port);
@@ -235,5 +267,87 @@ fn a_change_cuts_what_it_forbids_and_nothing_else() -> Result<()> {
         Ok((b80.read(&mut bytes).unwrap_or(0) > 0).then_some(()))
     })?;
     println!("resumed after {:?}", start.elapsed());
+    Ok(())
+}
+
+#[test]
+fn addresses_are_held_stateless_groups_need_both_ways_and_unfiltered_ports_pass() -> Result<()> {
+    let both = [
+        r#"{"create": "rule", "group": "GROUP", "direction": "egress"}"#,
+        r#"{"create": "rule", "group": "GROUP", "direction": "ingress"}"#,
+    ];
+    let asks = [
+        r#"{"create": "rule", "group": "GROUP", "direction": "egress", "protocol": "udp"}"#,
+        r#"{"create": "rule", "group": "GROUP", "direction": "ingress", "protocol": "icmp"}"#,
+    ];
+    let groups = group("open", &both) + &group("half", &asks) + &group("shut", &[]);
+    let groups = groups.replace(r#""name": "half""#, r#""name": "half", "stateful": false"#);
+    let mut lab = Lab::new(&groups, &[&["open"], &["open"], &["half"], &["shut"]])?;
+    let (a, b, half, shut) = (0, 1, 2, 3);
+    assert!(lab.ping(a, b)?);
+    assert!(lab.udp(half, a, 77, 10)? && !lab.udp(a, half, 77, 10)?);
+    assert!(!lab.ping(a, half)?, "the answer needs a rule of its own");
+    // Another's address.
+    let other = Ipv4Addr::new(10, 1, 99, 99);
+    assert!(lab.shell(a, &["ip", "addr", "add", "10.1.99.99/8", "dev", "eth0"])?);
+    assert!(!lab.sends_from(a, other, b)?);
+    lab.change(&lab.set(a, r#""allowed_addresses": ["10.1.99.0/24"]"#))?;
+    assert!(lab.sends_from(a, other, b)?, "a pair allows it");
+    assert!(lab.ping(a, b)?);
+    // Port security off and on again.
+    assert!(!lab.ping(a, shut)?);
+    lab.change(&lab.set(shut, r#""port_security": false, "groups": []"#))?;
+    assert!(lab.ping(a, shut)? && lab.ping(shut, a)?);
+    lab.change(&lab.set(shut, r#""port_security": true, "groups": ["shut"]"#))?;
+    assert!(!lab.ping(a, shut)?, "{}", lab.explain(shut)?);
+    assert!(!lab.ping(shut, a)?, "{}", lab.explain(shut)?);
+    Ok(())
+}
+
+#[test]
+fn restarts_change_nothing_and_let_nothing_through() -> Result<()> {
+    let member =
+        r#"{"create": "rule", "group": "GROUP", "direction": "ingress", "remote_group": "GROUP"}"#;
+    let groups = group("friends", &[OUT, member]) + &group("others", &[OUT]);
+    let mut lab = Lab::new(&groups, &[&["friends"], &["friends"], &["others"]])?;
+    let (a, b, other) = (0, 1, 2);
+    assert!(lab.ping(a, b)? && !lab.ping(other, b)?);
+    let (flows, ports) = (lab.site.hosts[0].flows()?, lab.site.hosts[0].ports()?);
+    lab.site.hosts[0].agent.kill()?;
+    lab.site.hosts[0].agent.run()?;
+    lab.settle()?;
+    lab.site.hosts[0].check_same(&flows, &ports, "after the agent's restart")?;
+    // A stranger tries all the time while the switch starts again.
+    let target = SocketAddr::new(IpAddr::V4(lab.ip(b)), 4000);
+    let receiver = lab.bind(b, 4000)?;
+    let sender = lab.bind(other, 0)?;
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| -> Result<u32> {
+        let prober = scope.spawn(|| {
+            let mut sent = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                sent += u32::from(sender.send_to(&[1], target).is_ok());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            sent
+        });
+        lab.site.hosts[0].hypervisor.restart_vswitchd()?;
+        wait_until("friends reach each other", PATIENCE, || {
+            Ok(lab.ping(a, b)?.then_some(()))
+        })?;
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        Ok(prober.join().expect("the prober"))
+    })?;
+    ensure!(sent > 100, "{sent} packets");
+    ensure!(
+        !arrives(&receiver, 1)?,
+        "one of {sent} forbidden packets arrived"
+    );
+    lab.settle()?;
+    assert!(!lab.ping(other, b)?);
+    lab.change(&lab.set(other, r#""groups": ["friends"]"#))?;
+    assert!(lab.ping(other, b)?, "a member now");
+    lab.change(&lab.set(other, r#""groups": ["others"]"#))?;
+    assert!(!lab.ping(other, b)?, "and no longer");
     Ok(())
 }
