@@ -12,9 +12,9 @@ use ovsdb::op::{Transaction, columns};
 use ovsdb::session::{Event, Reason};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The server answers nothing more once its replies pile up, and stops reading. A client that
 /// finished writing before it reads would wait for the server for ever: here both directions
@@ -68,7 +68,9 @@ fn output_is_bounded_against_a_peer_that_does_not_read() {
         config.session.limits.probe = None;
         let (client, _events) = Client::spawn(config).unwrap();
         let (socket, _) = listener.accept().unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        while client.counters().connections == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let big = Json::from("q".repeat(100_000).as_str());
         let mut flying = tokio::task::JoinSet::new();
         for _ in 0..100 {
@@ -92,50 +94,62 @@ fn output_is_bounded_against_a_peer_that_does_not_read() {
     });
 }
 
-/// The caller's thread is busy for longer than the probe interval: the connection lives.
+/// The caller's thread is busy for longer than the probe interval, until the peer has seen that
+/// probes go out and that its own are answered: the connection lives.
 #[test]
 fn busy_caller_does_not_starve_probes() {
+    const PROBE: Duration = Duration::from_secs(1);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sock");
     let listener = UnixListener::bind(&path).unwrap();
     // A server that answers nothing but probes, and counts the answers to its own.
+    let (enough, seen) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
     let peer = std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_millis(20)))
-            .unwrap();
-        let began = Instant::now();
+        let timeout = Some(Duration::from_millis(20));
+        socket.set_read_timeout(timeout).unwrap();
         let mut buffer = Vec::new();
         let (mut probes, mut answers) = (0, 0);
-        while began.elapsed() < Duration::from_millis(3000) {
-            let _ = socket.write_all(br#"{"id":"mine","method":"echo","params":[]}"#);
+        let _ = socket.write_all(br#"{"id":"mine","method":"echo","params":[]}"#);
+        while ended.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
             let mut chunk = [0; 65536];
             if let Ok(n) = socket.read(&mut chunk) {
                 buffer.extend_from_slice(&chunk[..n]);
             }
             while let Ok((json, used)) = ovsdb::json::parse_prefix(&buffer) {
                 buffer.drain(..used);
-                if json.member("id") == Some(&Json::from("mine")) {
+                let reply: &[u8] = if json.member("id") == Some(&Json::from("mine")) {
                     answers += 1;
+                    // Its silence between these makes the client probe.
+                    if answers % 10 == 0 {
+                        std::thread::sleep(PROBE + PROBE / 10);
+                    }
+                    br#"{"id":"mine","method":"echo","params":[]}"#
                 } else if json.member("method") == Some(&Json::from("echo")) {
                     probes += 1;
-                    let reply = br#"{"id":"echo","result":[],"error":null}"#;
-                    let _ = socket.write_all(reply);
-                }
+                    br#"{"id":"echo","result":[],"error":null}"#
+                } else {
+                    continue;
+                };
+                let _ = socket.write_all(reply);
+            }
+            if probes >= 2 && answers >= 20 {
+                let _ = enough.send(());
             }
         }
-        (probes, answers)
     });
     block_on(LIMIT, async {
         let mut config = Config::new(vec![Remote::Unix(path)], "x");
-        config.session.limits.probe = Some(Duration::from_millis(400));
-        let (_client, mut events) = Client::spawn(config).unwrap();
-        // The one thread of this runtime does nothing else for two seconds.
-        std::thread::sleep(Duration::from_secs(2));
+        config.session.limits.probe = Some(PROBE);
+        let (client, mut events) = Client::spawn(config).unwrap();
+        // The one thread of this runtime does nothing else until then.
+        seen.recv_timeout(LIMIT).unwrap();
         assert!(events.try_next().is_none(), "the connection was given up");
+        assert_eq!(client.counters().connections, 1);
+        end.send(()).unwrap();
     });
-    let (_, answers) = peer.join().unwrap();
-    assert!(answers >= 10, "{answers} answers");
+    peer.join().unwrap();
 }
 
 /// A peer that has always more to say: requests go out all the same, are answered, and expire.
@@ -295,13 +309,15 @@ fn peer_that_speaks_something_else() {
         config.backoff_max = Duration::from_millis(1);
         let (_client, mut events) = Client::spawn(config).unwrap();
         let mut reasons = 0;
-        while reasons < 1 {
-            if let Event::Disconnected(reason) = events.next().await.unwrap() {
+        while reasons == 0 || !peer.is_finished() {
+            let next = tokio::time::timeout(Duration::from_millis(5), events.next());
+            if let Ok(Some(Event::Disconnected(reason))) = next.await
+                && !peer.is_finished()
+            {
                 assert!(matches!(reason, Reason::Protocol(_)), "{reason}");
                 reasons += 1;
             }
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     });
     peer.join().unwrap();
     assert!(parse(b"[1,2]").is_ok());

@@ -14,7 +14,7 @@ use ovsdb::schema::{DatabaseSchema, check_transaction};
 use ovsdb::value::{Atom, Datum, Real};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 const SCHEMA: &str = r#"{"name":"c","tables":{
     "t":{"isRoot":true,"columns":{

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(300);
 const TRANSACTIONS: i64 = 1000;
 /// Transactions in flight.
 const WINDOW: usize = 16;
@@ -83,10 +83,7 @@ impl Cluster {
         self.members[i] = Some(child);
         let began = Instant::now();
         while !self.path(&format!("sock{i}")).exists() {
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "member {i} does not start"
-            );
+            assert!(began.elapsed() < LIMIT, "member {i} does not start");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -107,7 +104,7 @@ impl Cluster {
             if let Some(leader) = (0..3).find(leads) {
                 return leader;
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "no leader");
+            assert!(began.elapsed() < LIMIT, "no leader");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -242,7 +239,7 @@ fn leader_killed_nothing_lost_nothing_twice() {
                 break;
             }
             assert!(count <= TRANSACTIONS, "{count} applied");
-            assert!(began.elapsed() < Duration::from_secs(10), "{count} applied");
+            assert!(began.elapsed() < LIMIT / 2, "{count} applied");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert!((0..TRANSACTIONS).all(|n| has_token(&replica, n)));

@@ -13,7 +13,7 @@ use ovsdb::value::{Atom, Datum};
 use ovsdb::vswitch::{Changed, Port};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A bridge with `n` ports, in one transaction.

@@ -13,7 +13,7 @@ use ovsdb::value::Datum;
 use ovsdb::vswitch::{Ofport, Port, Table};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A server with an initialised database and a client with its replica.
 struct Lab {

@@ -102,7 +102,7 @@ impl Server {
         let listens = |file: &Path| std::os::unix::net::UnixStream::connect(file).is_ok();
         while !listens(&self.socket()) || !listens(&control) {
             assert!(
-                began.elapsed() < Duration::from_secs(20),
+                began.elapsed() < Duration::from_secs(60),
                 "ovsdb-server does not listen"
             );
             std::thread::sleep(Duration::from_millis(5));
@@ -133,7 +133,7 @@ impl Server {
     /// Runs ovs-vsctl without waiting for ovs-vswitchd.
     pub fn vsctl(&self, args: &[&str]) -> String {
         let db = format!("--db={}", self.address());
-        let mut all = vec![db.as_str(), "--no-wait", "--timeout=20"];
+        let mut all = vec![db.as_str(), "--no-wait", "--timeout=60"];
         all.extend_from_slice(args);
         run("ovs-vsctl", &all)
     }

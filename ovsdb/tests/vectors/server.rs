@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn run(vector: &Vector) -> Result<(), String> {
     let outcome = match vector.kind.as_str() {

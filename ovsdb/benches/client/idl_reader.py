@@ -26,3 +26,5 @@ while True:
     idl.wait(poller)
     poller.block()
 sys.stdin.readline()
+ports = [p for r in idl.tables["item"].rows.values() for p in r.ofport]
+print(len(idl.tables["item"].rows), sum(ports), flush=True)
