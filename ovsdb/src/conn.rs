@@ -10,6 +10,19 @@
 //! message is taken apart up to 40 times its length for its values (a peer that wants to hurt
 //! sends `[[0]],[[0]],..`). Output: [`Limits::output`] and
 //! a quarter, plus one message. Requests: [`Limits::in_flight`].
+//!
+//! ```
+//! use ovsdb::conn::{Conn, Event, Limits};
+//! use std::time::Duration;
+//!
+//! let mut conn = Conn::new(Limits::default(), Duration::ZERO);
+//! let question = conn.request("list_dbs", &[], None).unwrap();
+//! assert_eq!(conn.output(), br#"{"id":0,"method":"list_dbs","params":[]}"#);
+//! conn.receive(br#"{"id":0,"result":["d"],"error":null}"#, Duration::ZERO)?;
+//! let Some(Event::Reply { id, outcome: Ok(names) }) = conn.poll_event() else { panic!() };
+//! assert_eq!((id, names.to_string()), (question, r#"["d"]"#.into()));
+//! # Ok::<(), ovsdb::conn::ConnError>(())
+//! ```
 
 use crate::error::{DecodeError, JsonError};
 use crate::json::{Json, SplitLimits, Splitter, Str, parse};

@@ -137,11 +137,6 @@ impl DecodeError {
     pub(crate) const fn new(what: &'static str, fault: Fault) -> Self {
         Self { what, fault }
     }
-
-    /// True if the value is well formed but breaks a constraint of its column.
-    pub const fn is_constraint(&self) -> bool {
-        matches!(self.fault, Fault::Constraint(_))
-    }
 }
 
 impl fmt::Display for DecodeError {

@@ -30,6 +30,22 @@
 //! assert_eq!(txn.len(), 3);
 //! ```
 //!
+//! Each of these modules begins with an example that runs.
+//!
+//! # Errors
+//!
+//! | Type | Where | Means |
+//! |---|---|---|
+//! | [`JsonError`] | [`json`] | bytes that are no JSON as OVSDB wants it, with the offset |
+//! | [`DecodeError`] | the typed codec | JSON that is not the item it should be: small, comparable |
+//! | [`schema::Explanation`] | values, conditions, mutations | the same in ovsdb-server's words, with the value and what would be allowed |
+//! | [`schema::CheckError`] | before sending | an operation the server would refuse whatever the data |
+//! | [`op::ServerError`] | replies | what the server refused; nothing was changed |
+//! | [`session::Reason`] | [`session`] | why a connection ended; the session goes on with the next one |
+//! | `net::Error` | `net` | why a request has no result; `is_unknown` tells whether it may have happened |
+//! | `net::ConnectError` | `net` | why a remote could not be reached |
+//! | [`ops::OpsError`] | [`ops`] | a change that does not fit the replica, or met a row that was gone |
+//!
 //! Not goals: a server, schema conversion, a blocking interface.
 
 #![forbid(unsafe_code)]

@@ -9,6 +9,23 @@
 //! so a client that stopped reading until its own bytes are out would hang with it. Held by
 //! `tests/server_net.rs` and `tests/hostile_net.rs`.
 //!
+//! ```no_run
+//! use ovsdb::net::{Client, Config};
+//! use ovsdb::op::Transaction;
+//! use std::time::Duration;
+//!
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! // Several remotes are tried in turn; a cluster's members, say.
+//! let remotes = vec!["unix:/run/openvswitch/db.sock".parse()?, "tcp:192.0.2.1:6640".parse()?];
+//! let (client, _events) = Client::spawn(Config::vswitch(remotes))?;
+//! let mut txn = Transaction::new();
+//! txn.select("Bridge", [], ["name"]);
+//! let results = client.transact(txn, Duration::from_secs(5)).await?;
+//! println!("{:?}", results[0].rows());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! [`Session`]: crate::session::Session
 
 mod address;

@@ -2,6 +2,15 @@
 //! replies may lack `result`, a missing `id` is `null`, unknown members are an error.
 //!
 //! Held by the `ovsdb_message` fuzz target and the unit tests below.
+//!
+//! ```
+//! use ovsdb::{json::parse, rpc::Message};
+//!
+//! let json = parse(br#"{"method":"update2","params":["m",{}],"id":null}"#)?;
+//! let Message::Notification { method, .. } = Message::decode(json)? else { panic!() };
+//! assert_eq!(&*method, "update2");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use crate::error::{DecodeError, Fault};
 use crate::json::{Json, Str, write, write_string};

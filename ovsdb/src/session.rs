@@ -4,6 +4,23 @@
 //! monitor and its [`Replica`], resynchronises after every reconnect, and re-acquires locks.
 //! Consumers see [`Event`]s only. Held by `tests/session_pair.rs`, `tests/server_replica.rs`
 //! and `tests/server_cluster.rs`.
+//!
+//! ```
+//! use ovsdb::session::{Config, Event, Session};
+//! use std::time::Duration;
+//!
+//! let mut session = Session::new(Config::new("d"));
+//! session.connected(Duration::ZERO);
+//! let mut bytes = Vec::new();
+//! session.take_output(&mut bytes); // goes to the socket
+//! assert!(bytes.starts_with(br#"{"id":0,"method":"set_db_change_aware""#));
+//! // What the socket gives:
+//! let schema = r#"{"name":"d","tables":{}}"#;
+//! let reply = format!(r#"{{"id":2,"result":{schema},"error":null}}"#);
+//! session.receive(reply.as_bytes(), Duration::ZERO).unwrap();
+//! assert!(matches!(session.poll_event(), Some(Event::Connected(_))));
+//! assert!(matches!(session.poll_event(), Some(Event::InitialSnapshotComplete)));
+//! ```
 
 mod conditions;
 mod handshake;

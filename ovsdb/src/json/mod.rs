@@ -1,10 +1,24 @@
 //! JSON as OVSDB speaks it: value tree, parser, writer and stream splitter.
 //!
 //! The dialect follows ovsdb-server: integers are numbers that are integral and fit 64 bits,
-//! however they are spelled; U+0000 and unpaired surrogates are refused; later duplicates of a
-//! member win; nesting is limited; raw invalid UTF-8 passes through unchanged (see
-//! [`mod@text`]). Knows nothing of OVSDB's own encodings. Held by the `json` vectors and the
-//! `ovsdb_splitter` fuzz target.
+//! however they are spelled; U+0000 and a leading surrogate without its other half are refused;
+//! later duplicates of a member win; nesting is limited; raw invalid UTF-8 passes through
+//! unchanged (see [`mod@text`]). In one thing it is more lenient than the server: it reads reals
+//! below 2.3e-308 and the largest one rounded up to 15 digits, which servers write and refuse.
+//! Knows nothing of OVSDB's own encodings. Held by the `json` vectors,
+//! `tests/server_differential` and the `ovsdb_splitter` fuzz target.
+//!
+//! ```
+//! use ovsdb::json::{Json, SplitLimits, Splitter, parse};
+//!
+//! let mut splitter = Splitter::new(SplitLimits::default());
+//! splitter.push(br#"{"id":1,"result":["#);
+//! assert!(splitter.next_message()?.is_none(), "half a message");
+//! splitter.push(br#""}{"],"error":null} {"id":2"#);
+//! let message = parse(splitter.next_message()?.unwrap())?;
+//! assert_eq!(message.member("id"), Some(&Json::Integer(1)));
+//! # Ok::<(), ovsdb::JsonError>(())
+//! ```
 
 mod number;
 mod parse;

@@ -3,6 +3,23 @@
 //!
 //! Knows nothing of connections. Held by the `types`, `column`, `table` and `schema` vectors
 //! and `tests/server_check.rs`.
+//!
+//! ```
+//! use ovsdb::{json::parse, schema::DatabaseSchema, value::Datum};
+//!
+//! let json = parse(
+//!     br#"{"name":"d","tables":{"t":{"columns":{"tag":{"type":{
+//!         "key":{"type":"integer","minInteger":0,"maxInteger":4095},"min":0}}}}}}"#,
+//! )?;
+//! let schema = DatabaseSchema::parse(&json)?;
+//! let kind = &schema.table("t").unwrap().column("tag").unwrap().kind;
+//! assert_eq!(Datum::from_text("5", kind)?, Datum::from(5));
+//! assert_eq!(
+//!     Datum::from_text("5000", kind).unwrap_err().to_string(),
+//!     "constraint violation: 5000 is not in the valid range 0 to 4095 (inclusive)"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod check;
 mod column;
