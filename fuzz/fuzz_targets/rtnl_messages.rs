@@ -31,8 +31,9 @@ fuzz_target!(|data: &[u8]| {
             continue;
         };
         let want = link::LinkState {
-            mtu: device.mtu.wrapping_add(1),
+            mtu: Some(device.mtu.wrapping_add(1)),
             up: !device.up,
+            netfilter: !device.netfilter,
         };
         let request = wire::change_device(answer.sequence, &device, want);
         let mut echoed = Vec::new();

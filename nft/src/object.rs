@@ -1,6 +1,6 @@
 //! Named stateful objects (`enum nft_object_attributes`).
 
-use crate::attr::{Schema, Unknown, UnknownAttribute, Value, attributes, registry};
+use crate::attr::{HostU32, Schema, Unknown, UnknownAttribute, Value, attributes, registry};
 use crate::chain::Counts;
 use crate::error::{DecodeError, Fault};
 use crate::expr::{ConnLimit, Limit, Quota, Synproxy};
@@ -69,7 +69,7 @@ attributes! {
         /// Destination port.
         3 => dport: Option<u16>,
         /// Lifetime in milliseconds.
-        4 => timeout: Option<u32>,
+        4 => timeout: Option<HostU32>,
         /// Most expectations per connection.
         5 => size: Option<u8>,
     }

@@ -11,6 +11,7 @@ mod record;
 mod registry;
 mod schema;
 
+pub use integers::HostU32;
 pub use list::{Unknown, UnknownAttribute};
 pub use schema::{Schema, path_at};
 

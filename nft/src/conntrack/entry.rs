@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::attr::{Value, attributes, flags};
+use crate::attr::{HostU32, Value, attributes, flags};
 use crate::error::DecodeError;
 use crate::name::Bytes;
 use crate::object::Nest;
@@ -199,38 +199,15 @@ attributes! {
     }
 }
 
-/// A bit set in host byte order, unlike all other integers here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HostBits(pub u32);
-
-impl Value for HostBits {
-    fn encode(&self, w: &mut Writer) {
-        w.put(&self.0.to_ne_bytes());
-    }
-    fn decode(r: Reader<'_>) -> Result<Self, DecodeError> {
-        r.exactly("filter bits")
-            .map(|b| Self(u32::from_ne_bytes(b)))
-    }
-}
-
-impl Saved for HostBits {
-    fn save(&self, out: &mut String) {
-        self.0.save(out);
-    }
-    fn restore(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
-        u32::restore(cursor).map(Self)
-    }
-}
-
 attributes! {
     /// Which fields of a partial tuple count (`enum ctattr_filter`). Bits: 0 source address,
     /// 1 destination address, 2 zone, 3 protocol, 4 source port, 5 destination port, 6 to 8 ICMP
     /// type, code, id, 9 to 11 ICMPv6.
     pub struct FilterFlags "filter" {
         /// Of the original direction.
-        1 => original: Option<HostBits>,
+        1 => original: Option<HostU32>,
         /// Of the reply direction.
-        2 => reply: Option<HostBits>,
+        2 => reply: Option<HostU32>,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use core::net::IpAddr;
 
-use super::entry::HostBits;
 use super::{CtMessage, CtOp, Entry, FilterFlags, PortTuple, Tuple, TupleAddresses};
+use crate::attr::HostU32;
 use crate::message::Family;
 use crate::wire::Flags;
 
@@ -121,8 +121,8 @@ impl Filter {
         let original = self.original.request();
         let reply = self.reply.request();
         let filter = (original.is_some() || reply.is_some()).then(|| FilterFlags {
-            original: original.as_ref().map(|(_, bits)| HostBits(*bits)),
-            reply: reply.as_ref().map(|(_, bits)| HostBits(*bits)),
+            original: original.as_ref().map(|(_, bits)| HostU32(*bits)),
+            reply: reply.as_ref().map(|(_, bits)| HostU32(*bits)),
             ..FilterFlags::default()
         });
         Entry {

@@ -25,8 +25,8 @@ mod exchange;
 mod filter;
 
 pub use entry::{
-    Counters, Entry, FilterFlags, HostBits, NativeFlags, PortTuple, ProtoInfo, Status, TcpInfo,
-    Tuple, TupleAddresses,
+    Counters, Entry, FilterFlags, NativeFlags, PortTuple, ProtoInfo, Status, TcpInfo, Tuple,
+    TupleAddresses,
 };
 pub use exchange::{Exchange, Replies};
 pub use filter::{Filter, PartialTuple};
