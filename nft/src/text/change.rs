@@ -4,6 +4,7 @@
 
 use super::elements;
 use super::list;
+use super::object;
 use crate::diff::Change;
 use crate::element::{Element, ElementFlags};
 use crate::message::Family;
@@ -67,9 +68,9 @@ pub fn lines(change: &Change, desired: &Ruleset, observed: &Ruleset) -> Vec<Stri
             let set = set_of(observed, *family, table, name);
             return element_lines(&at, set, list);
         }
-        Change::AddObject(family, object) => {
-            let body = one_line(inside(&list::object(object)));
-            format!("+ {}{body}", named_object(*family, object))
+        Change::AddObject(family, new) => {
+            let body = one_line(inside(&object::block(new)));
+            format!("+ {}{body}", named_object(*family, new))
         }
         Change::DeleteObject(family, object) => format!("- {}", named_object(*family, object)),
         Change::AddFlowtable(family, flowtable) => {

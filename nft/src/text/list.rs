@@ -3,13 +3,13 @@
 use super::action;
 use super::elements;
 use super::json::Json;
+use super::object;
 use super::statement::statements;
 use super::value::{Shown, quoted, type_name};
 use crate::chain::{Chain, Policy};
 use crate::expr::Expr;
 use crate::flowtable::Flowtable;
 use crate::message::Family;
-use crate::object::{Object, ObjectData};
 use crate::rule::OwnedRule;
 use crate::ruleset::{Ruleset, SetState, TableState};
 use crate::set::{DataType, Set, SetFlags};
@@ -54,7 +54,7 @@ pub fn table(state: &TableState) -> String {
     if !flags.is_empty() {
         head.push_str(&format!("\tflags {}\n", flags.join(",")));
     }
-    blocks.extend(state.objects.values().map(object));
+    blocks.extend(state.objects.values().map(object::block));
     blocks.extend(state.sets.values().map(set));
     blocks.extend(state.flowtables.values().map(flowtable));
     for chain in state.chains.values() {
@@ -236,43 +236,6 @@ fn shown_elements(state: &SetState) -> Vec<Shown> {
     elements::show(&state.set, &elements::kinds_of(&state.set), &state.elements)
 }
 
-pub(super) fn object(object: &Object) -> String {
-    let name = object.name.clone().unwrap_or_default();
-    let body = match &object.data {
-        Some(ObjectData::Counter(e)) => {
-            format!(
-                "counter {name} {{\n\t\tpackets {} bytes {}",
-                e.packets, e.bytes
-            )
-        }
-        Some(ObjectData::Quota(e)) => {
-            let text = action::quota(e).text;
-            format!(
-                "quota {name} {{\n\t\t{}",
-                text.strip_prefix("quota ").unwrap_or(&text)
-            )
-        }
-        Some(ObjectData::Limit(e)) => {
-            let text = action::limit(e).text;
-            format!(
-                "limit {name} {{\n\t\t{}",
-                text.strip_prefix("limit ").unwrap_or(&text)
-            )
-        }
-        _ => {
-            let kind = object
-                .object_type()
-                .and_then(|kind| kind.name())
-                .unwrap_or("object");
-            format!("{kind} {name} {{\n\t\t# {}", crate::saved::to_text(object))
-        }
-    };
-    let comment = object.userdata.as_ref().and_then(|u| u.text(COMMENT));
-    let comment = comment.map(|text| format!("\t\tcomment {}\n", quoted(&text)));
-    let (head, state) = body.split_once('\n').unwrap_or((&body, ""));
-    format!("\t{head}\n{}{state}\n\t}}\n", comment.unwrap_or_default())
-}
-
 pub(super) fn flowtable(flowtable: &Flowtable) -> String {
     let name = flowtable.name.clone().unwrap_or_default();
     let hook = flowtable.hook.clone().unwrap_or_default();
@@ -340,29 +303,7 @@ fn table_json(state: &TableState, list: &mut Vec<Json>) {
     }
     for object in state.objects.values() {
         let name = object.name.clone().unwrap_or_default();
-        let kind = object
-            .object_type()
-            .and_then(|kind| kind.name())
-            .unwrap_or("object");
-        let mut json = place(name.to_text(), object.handle);
-        if let Some(comment) = object.userdata.as_ref().and_then(|u| u.text(COMMENT)) {
-            json = json.with("comment", comment);
-        }
-        let state = match &object.data {
-            Some(ObjectData::Counter(e)) => Some(action::state(&e.clone().into())),
-            Some(ObjectData::Quota(e)) => {
-                let over = e.flags.contains(crate::expr::QuotaFlags::OVER);
-                let json = json
-                    .with("bytes", e.bytes)
-                    .with("used", e.consumed)
-                    .with("inv", over);
-                list.push(Json::one(kind, json));
-                continue;
-            }
-            Some(ObjectData::Limit(e)) => Some(action::limit(e)),
-            _ => None,
-        };
-        list.push(Json::one(kind, merge(json, state)));
+        list.push(object::json(place(name.to_text(), object.handle), object));
     }
     for state in state.sets.values() {
         list.push(set_json(
@@ -392,20 +333,6 @@ fn table_json(state: &TableState, list: &mut Vec<Json>) {
         json = json.with("expr", rule_json(state.family, owned));
         list.push(Json::one("rule", json));
     }
-}
-
-/// The members of a statement's object, appended to another object.
-fn merge(mut json: Json, shown: Option<Shown>) -> Json {
-    if let Some(Json::Object(outer)) = shown.map(|shown| shown.json) {
-        for (_, inner) in outer {
-            if let Json::Object(members) = inner {
-                for (key, value) in members {
-                    json = json.with(&key, value);
-                }
-            }
-        }
-    }
-    json
 }
 
 fn set_json(place: Json, state: &SetState) -> Json {

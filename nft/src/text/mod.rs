@@ -24,6 +24,7 @@ mod extension;
 mod field;
 pub mod json;
 pub mod list;
+mod object;
 mod statement;
 mod term;
 pub mod value;

@@ -378,13 +378,49 @@ fn blocks(listing: &str) -> Vec<Vec<String>> {
             Some(last) if last.ends_with(',') => *last = format!("{last} {line}"),
             _ => block.push(line.to_owned()),
         }
-        if line == "}" || line.starts_with("comment \"a table") {
+        if line == "}" || line.starts_with("table ") || line.starts_with("comment \"a table") {
             all.push(core::mem::take(&mut block));
         }
     }
     all.sort();
     all
 }
+
+/// Objects of every type, as `nft` makes them.
+const OBJECTS: &str = "table ip x {
+ ct helper h {
+  type \"ftp\" protocol tcp
+  l3proto ip
+ }
+ ct timeout t {
+  protocol tcp
+  l3proto ip
+  policy = { established: 100, close: 4 }
+ }
+ ct expectation e {
+  protocol tcp
+  dport 9876
+  timeout 2m
+  size 12
+  l3proto ip
+ }
+ synproxy s {
+  mss 1460
+  wscale 7
+  timestamp sack-perm
+ }
+ counter c { comment \"x\"; }
+ quota q { over 10 mbytes; }
+ limit l { rate over 10/second burst 9 packets; }
+ limit m { rate 10 mbytes/second burst 1 mbytes; }
+ chain p {
+  type filter hook prerouting priority filter
+  tcp dport 21 ct helper set \"h\"
+  ct timeout set \"t\"
+  ct expectation set \"e\"
+  limit name \"l\"
+ }
+}";
 
 #[test]
 fn listing_is_that_of_nft() {
@@ -394,6 +430,7 @@ fn listing_is_that_of_nft() {
         // Expiry moves between two listings.
         table.sets.remove(&b"timed"[..]);
         write(&mut client, &table);
+        nft(OBJECTS);
         let picture = client.snapshot(Scope::Family(Family::UNSPEC)).unwrap();
         let ours = nft::text::list::ruleset(&picture.ruleset);
         let theirs = tool("nft", &["list", "ruleset"], "");
@@ -412,6 +449,15 @@ fn listing_is_that_of_nft() {
         let pairs = pairs.zip(theirs["nftables"].as_array().unwrap());
         let differ: Vec<_> = pairs.filter(|(ours, theirs)| ours != theirs).collect();
         assert!(differ.is_empty(), "{differ:#?}");
+
+        // Written back, they are the same to nft.
+        let before = tool("nft", &["list", "table", "ip", "x"], "");
+        let mut batch = Batch::new();
+        for table in picture.ruleset.tables.values() {
+            table.replace(&mut batch);
+        }
+        client.commit(batch, None).unwrap();
+        assert_eq!(tool("nft", &["list", "table", "ip", "x"], ""), before);
     });
 }
 
