@@ -26,7 +26,10 @@ const KINDS: [&str; 4] = [
 ];
 
 fn monitors() -> Vec<TableMonitor> {
-    vec![TableMonitor::all("item"), TableMonitor::all("marker")]
+    vec![
+        TableMonitor::new("item", ["name", "ofport", "ids", "options", "vlans"]),
+        TableMonitor::new("marker", ["n"]),
+    ]
 }
 
 /// Tells the parent how far a reader is, and at the end what it knows: number of rows and sum
