@@ -22,6 +22,8 @@ enum Event {
     Address(u32, u32),
     AddressGone(u32),
     Pair(u32, u32),
+    PairChange(u32, u32),
+    PairGone(u32),
     Group(u32),
     GroupGone(u32),
     Stateful(u32, bool),
@@ -51,7 +53,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (port(), port()).prop_map(|(p, m)| Event::Mac(p, m)),
         2 => (port(), 1..9u32).prop_map(|(p, n)| Event::Address(p, n)),
         1 => port().prop_map(Event::AddressGone),
-        1 => (port(), 0..3u32).prop_map(|(p, n)| Event::Pair(p, n)),
+        2 => (port(), 0..3u32).prop_map(|(p, n)| Event::Pair(p, n)),
+        1 => (port(), 0..3u32).prop_map(|(p, n)| Event::PairChange(p, n)),
+        1 => port().prop_map(Event::PairGone),
         1 => group().prop_map(Event::Group),
         1 => group().prop_map(Event::GroupGone),
         1 => (group(), any::<bool>()).prop_map(|(g, on)| Event::Stateful(g, on)),
@@ -62,7 +66,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..2u32).prop_map(Event::AddressGroupGone),
         2 => (0..3u32, 0..2u32, 0..3u32).prop_map(|(e, a, n)| Event::Entry(e, a, n)),
         2 => (0..3u32).prop_map(Event::EntryGone),
-        3 => (0..PORTS, 0..20u8).prop_map(|(n, how)| Event::Break(n, how)),
+        3 => (0..PORTS, 0..23u8).prop_map(|(n, how)| Event::Break(n, how)),
         8 => Just(Event::Look),
         1 => (1..40u32).prop_map(Event::Prune),
     ]
@@ -155,6 +159,14 @@ fn apply(lab: &mut Lab, event: &Event) {
         Event::Pair(p, n) => (
             "INSERT INTO address_pairs (port_id, prefix) VALUES (?, ?)",
             vec![id("d", *p).into(), format!("192.0.2.{n}").into()],
+        ),
+        Event::PairChange(p, n) => (
+            "UPDATE address_pairs SET mac = ? WHERE port_id = ?",
+            vec![mac(n + 70).into(), id("d", *p).into()],
+        ),
+        Event::PairGone(p) => (
+            "DELETE FROM address_pairs WHERE port_id = ?",
+            vec![id("d", *p).into()],
         ),
         Event::Group(g) => (
             "INSERT INTO security_groups (id, name) VALUES (?, ?)",
@@ -275,6 +287,16 @@ fn broken(n: u32, how: u8) -> String {
             id("c", 0)
         ),
         18 => format!("UPDATE OR REPLACE fixed_ips SET ip = '10.0.0.11' WHERE port_id = '{port}'"),
+        19 => format!(
+            "REPLACE INTO address_group_entries VALUES ('{entry}', '{addresses}', '198.51.100.0')"
+        ),
+        20 => format!(
+            "UPDATE OR REPLACE address_group_entries SET prefix = '198.51.100.0' WHERE id = '{entry}'"
+        ),
+        21 => format!(
+            "UPDATE OR REPLACE address_groups SET id = '{}' WHERE id = '{addresses}'",
+            id("9", (n + 1) % 2)
+        ),
         _ => format!(
             "REPLACE INTO ports (id, network_id, mac, host) VALUES ('{port}', '{}', '{}', 'hv2')",
             id("a", 0),
