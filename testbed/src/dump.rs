@@ -28,11 +28,12 @@ impl FlowDump {
             "dump-flows",
             &switch.management(bridge),
         ])?;
+        let ports = ports(switch)?;
         let mut lines: Vec<String> = text
             .lines()
             .map(str::trim)
             .filter(|line| line.contains("actions="))
-            .filter_map(|line| normalise(line, vlans))
+            .filter_map(|line| normalise(line, vlans, &ports))
             .collect();
         lines.sort_unstable();
         Ok(FlowDump { lines })
@@ -122,7 +123,25 @@ impl LocalVlans {
     }
 }
 
-fn normalise(line: &str, vlans: &LocalVlans) -> Option<String> {
+/// OpenFlow port number → name of the interface.
+fn ports(switch: &Switch) -> Result<BTreeMap<u16, String>> {
+    let columns = "--columns=ofport,name";
+    let text = switch.vsctl(&["--format=json", columns, "list", "Interface"])?;
+    let table: serde_json::Value = serde_json::from_str(&text).context("ovs-vsctl json")?;
+    let rows = table["data"].as_array().into_iter().flatten();
+    Ok(rows
+        .filter_map(|row| {
+            let number = u16::try_from(row[0].as_u64()?).ok()?;
+            Some((number, row[1].as_str()?.to_owned()))
+        })
+        .collect())
+}
+
+/// The registers that hold a port and a local VLAN, in a match and in an action.
+const PORT_REGISTER: [&str; 2] = ["reg5=0x", "->NXM_NX_REG5[]"];
+const VLAN_REGISTER: [&str; 2] = ["reg6=0x", "->NXM_NX_REG6[]"];
+
+fn normalise(line: &str, vlans: &LocalVlans, ports: &BTreeMap<u16, String>) -> Option<String> {
     let mut fields = Vec::new();
     for field in line.split(' ') {
         let field = field.trim_end_matches(',');
@@ -146,7 +165,24 @@ fn normalise(line: &str, vlans: &LocalVlans) -> Option<String> {
         line = rename(&line, "dl_vlan=", *number, name);
         line = rename(&line, "mod_vlan_vid:", *number, name);
     }
+    line = rename_register(&line, VLAN_REGISTER, &vlans.names);
+    line = rename_register(&line, PORT_REGISTER, ports);
     Some(line)
+}
+
+/// Replaces the numbers of a register by what they stand for, in `reg5=0x1` and `load:0x1->NXM_NX_REG5[]`.
+fn rename_register(line: &str, [key, end]: [&str; 2], names: &BTreeMap<u16, String>) -> String {
+    let mut line = line.to_owned();
+    for (number, name) in names {
+        let loaded = format!("load:{number:#x}{end}");
+        line = line.replace(&loaded, &format!("load:<{name}>{end}"));
+        let matched = format!("{key}{number:x}");
+        for after in [",", " "] {
+            let with = format!("{matched}{after}");
+            line = line.replace(&with, &format!("{key}<{name}>{after}"));
+        }
+    }
+    line
 }
 
 /// Replaces `number` after `key` where it stands as a whole number.
@@ -181,18 +217,32 @@ mod tests {
     }
 
     #[test]
+    fn registers_are_named_where_they_hold_that_number() {
+        let ports = BTreeMap::from([(1, "tap1".to_owned())]);
+        assert_eq!(
+            rename_register(
+                "reg5=0x1,reg5=0x12 load:0x1->NXM_NX_REG5[],load:0x1->NXM_NX_REG6[]",
+                PORT_REGISTER,
+                &ports
+            ),
+            "reg5=0x<tap1>,reg5=0x12 load:<tap1>->NXM_NX_REG5[],load:0x1->NXM_NX_REG6[]"
+        );
+    }
+
+    #[test]
     fn learned_flows_are_left_out_and_marks_kept() {
         let line = |cookie: &str| format!("cookie={cookie}, priority=1 actions=drop");
+        let none = BTreeMap::new();
         assert_eq!(
-            normalise(&line("0x7669666400000001"), &LocalVlans::none()),
+            normalise(&line("0x7669666400000001"), &LocalVlans::none(), &none),
             None
         );
         assert_eq!(
-            normalise(&line("0x76696664abcdef01"), &LocalVlans::none()).as_deref(),
+            normalise(&line("0x76696664abcdef01"), &LocalVlans::none(), &none).as_deref(),
             Some("cookie=vifd priority=1 actions=drop")
         );
         assert_eq!(
-            normalise(&line("0x5"), &LocalVlans::none()).as_deref(),
+            normalise(&line("0x5"), &LocalVlans::none(), &none).as_deref(),
             Some("cookie=0x5 priority=1 actions=drop")
         );
     }

@@ -182,29 +182,32 @@ impl Hypervisor {
     }
 
     fn plug_with<V: Borrow<Vm>>(&self, vms: &[V], options: &[&str]) -> Result<()> {
+        let taps: Vec<(String, &PlugSpec)> = vms
+            .iter()
+            .map(|vm| (vm.borrow().tap().to_owned(), vm.borrow().spec()))
+            .collect();
+        self.plug_interfaces(&taps, options)
+    }
+
+    /// Plugs interfaces that stand for ports.
+    pub(crate) fn plug_interfaces(
+        &self,
+        interfaces: &[(String, &PlugSpec)],
+        options: &[&str],
+    ) -> Result<()> {
         let mut args: Vec<String> = options.iter().map(|&o| o.to_owned()).collect();
-        for vm in vms {
-            let vm = vm.borrow();
-            let spec = vm.spec();
+        for (name, spec) in interfaces {
             args.extend(
-                [
-                    "--",
-                    "--may-exist",
-                    "add-port",
-                    "br-int",
-                    vm.tap(),
-                    "tag=4095",
-                ]
-                .map(str::to_owned),
+                ["--", "--may-exist", "add-port", "br-int", name, "tag=4095"].map(str::to_owned),
             );
-            args.extend(["--", "set", "Interface", vm.tap()].map(str::to_owned));
+            args.extend(["--", "set", "Interface", name].map(str::to_owned));
             args.push(format!("external_ids:iface-id={}", spec.port_id));
             args.push(format!("external_ids:attached-mac=\"{}\"", spec.mac));
             args.push("external_ids:iface-status=active".to_owned());
         }
         self.switch
             .vsctl(&args)
-            .with_context(|| format!("plug {} ports", vms.len()))
+            .with_context(|| format!("plug {} ports", interfaces.len()))
             .map(drop)
     }
 

@@ -28,6 +28,7 @@ mod switch;
 mod underlay;
 mod vm;
 mod wait;
+mod wires;
 
 pub use agent::{Agent, AgentSettings};
 pub use database::{Database, PortRow};
@@ -43,3 +44,4 @@ pub use switch::{Datapath, Switch};
 pub use underlay::Underlay;
 pub use vm::Vm;
 pub use wait::wait_until;
+pub use wires::{Arrival, Join, Wires};

@@ -104,6 +104,13 @@ pub const STAGES: &[Stage] = &[
         run: ovs,
     },
     Stage {
+        name: "firewall",
+        about: "security groups: generated packets against a reference",
+        budget: 360,
+        built: true,
+        run: firewall,
+    },
+    Stage {
         name: "kernel",
         about: "against this kernel, in namespaces",
         budget: 120,
@@ -248,6 +255,7 @@ const KERNEL: &[&str] = &["kernel", "exec_rtnl"];
 const OWN_STAGE: &[&str] = &[
     "tidy",
     "scenario",
+    "firewall",
     "ovs_",
     "exec_ovsdb",
     "exec_openflow",
@@ -323,6 +331,10 @@ fn testbed(run: &Run<'_>) -> Result<bool> {
 
 fn ovs(run: &Run<'_>) -> Result<bool> {
     run.integration(SWITCH, &["--test-threads=1"])
+}
+
+fn firewall(run: &Run<'_>) -> Result<bool> {
+    run.integration(&["firewall"], &["--test-threads=1", "--nocapture"])
 }
 
 fn kernel(run: &Run<'_>) -> Result<bool> {

@@ -24,7 +24,7 @@ const MEMORY_MIB: usize = 1536;
 /// Most guests at a time.
 const GUESTS: usize = 2;
 /// Test programs that take longest.
-const LONG: [&str; 2] = ["ovs_restart", "ovs_wiring"];
+const LONG: [&str; 3] = ["firewall", "ovs_restart", "ovs_wiring"];
 /// In the guest: a directory for every test program that a guest has taken.
 const TAKEN: &str = "/run/taken";
 /// Printed by the guest as its last words.
@@ -68,6 +68,9 @@ const NF_TABLES: &str = "probe:: expressions::";
 /// userspace datapath alone.
 const ZONES: &[&str] = &["ovs_firewall"];
 
+/// Of the tests of the firewall drivers, those of nf_tables, for the same reason.
+const FIREWALL: &str = "nft";
+
 /// Builds the tests against a real switch and runs them inside. Whether all passed.
 pub fn switch_tests() -> Result<bool> {
     crate::require_root()?;
@@ -80,7 +83,7 @@ pub fn switch_tests() -> Result<bool> {
 pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
     let mut programs = test_programs(&["test", "--workspace", "--no-run"], |n| {
         stages::begins(n, stages::SWITCH) && !ZONES.contains(&n)
-            || ["self_test", "kernel"].contains(&n)
+            || ["self_test", "kernel", "firewall"].contains(&n)
     })?;
     // What takes longest first, so that no guest begins it when the others are done.
     programs.sort_by_key(|(name, _)| !LONG.contains(&name.as_str()));
@@ -95,7 +98,11 @@ pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
                 "if mkdir {TAKEN}/{name} 2>/dev/null; then echo 'guest: {name}'; \
                  {} {} --test-threads=1 --color=never || status=1; fi",
                 path.display(),
-                if name == "kernel" { NF_TABLES } else { "" }
+                match name.as_str() {
+                    "kernel" => NF_TABLES,
+                    "firewall" => FIREWALL,
+                    _ => "",
+                }
             )
         })
         .collect();
@@ -249,7 +256,7 @@ for module in {modules}; do
     modprobe -d /run/kmod $module || echo \"guest: no module $module\"
 done
 mount -t overlay -o lowerdir=/tmp,upperdir=/run/tmp/upper,workdir=/run/tmp/work overlay /tmp || mount -t tmpfs tmpfs /tmp
-export TESTBED_DATAPATH=system TERM=dumb\nexport VIFD_KILL_POINTS={kill_points} VIFD_RANDOM_STEPS={random_steps}
+export TESTBED_DATAPATH=system TERM=dumb\nexport VIFD_KILL_POINTS={kill_points} VIFD_RANDOM_STEPS={random_steps} VIFD_WORLDS={worlds}
 echo \"guest: Linux $(uname -r), up after $(cut -d' ' -f1 /proc/uptime) s\"
 # ovs-vswitchd 3.1 counts no processor, so handles no packet, while the clock shows less than 10 s.
 while [ $(cut -d. -f1 /proc/uptime) -lt 11 ]; do sleep 0.2; done
@@ -261,6 +268,7 @@ sleep 60
         modules = LOAD.join(" "),
         kill_points = count("VIFD_KILL_POINTS", 3),
         random_steps = count("VIFD_RANDOM_STEPS", 20),
+        worlds = count("VIFD_WORLDS", 1),
         payload = payload.display(),
     )
 }

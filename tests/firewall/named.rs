@@ -1,0 +1,59 @@
+//! What is promised, one situation each, with real packets.
+
+mod addresses;
+mod changes;
+mod drill;
+mod services;
+
+/// Situations for a driver.
+macro_rules! situations {
+    ($driver:ident = $value:expr, [$($module:ident :: $name:ident),* $(,)?]) => {
+        mod $driver {
+            use anyhow::Result;
+
+            $(#[test]
+            fn $name() -> Result<()> {
+                super::$module::$name($value)
+            })*
+        }
+    };
+}
+
+situations! {
+    openflow = crate::bed::Driver::OpenFlow, [
+        addresses::equal_addresses_on_two_networks_are_kept_apart,
+        addresses::arp_and_neighbours_are_held_to_own_addresses,
+        addresses::pairs_of_prefixes_and_of_everything,
+        addresses::a_port_asks_for_an_address_before_it_has_one,
+        addresses::no_port_is_a_dhcp_server_or_a_router,
+        addresses::link_local_addresses,
+        addresses::tagged_frames_do_not_leave,
+        services::packets_between_two_ports_meet_both_sets_of_rules,
+        services::icmp_type_and_code_zero,
+        services::protocols_by_number,
+        services::the_whole_range_of_ports,
+        services::fragments_are_judged_as_a_whole,
+        changes::a_member_that_leaves_takes_only_its_connections,
+        changes::a_rule_that_goes_stops_a_running_stream,
+        changes::port_security_off_and_on,
+        changes::stateful_and_stateless,
+    ]
+}
+
+situations! {
+    nft = crate::bed::Driver::Nft, [
+        addresses::arp_and_neighbours_are_held_to_own_addresses,
+        addresses::pairs_of_prefixes_and_of_everything,
+        addresses::a_port_asks_for_an_address_before_it_has_one,
+        addresses::no_port_is_a_dhcp_server_or_a_router,
+        addresses::link_local_addresses,
+        addresses::tagged_frames_do_not_leave,
+        services::packets_between_two_ports_meet_both_sets_of_rules,
+        services::icmp_type_and_code_zero,
+        services::protocols_by_number,
+        services::the_whole_range_of_ports,
+        services::fragments_are_judged_as_a_whole,
+        changes::port_security_off_and_on,
+        changes::stateful_and_stateless,
+    ]
+}

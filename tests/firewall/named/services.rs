@@ -1,0 +1,170 @@
+//! Which packets rules are about.
+
+use anyhow::Result;
+
+use super::drill::{A, B, C, Drill, OF_B, OF_C, OUT, ROUTER, let_in, ports, small, tcp, udp};
+use crate::bed::Driver;
+use crate::packet::{Body, Fragments, Packet, Payload, SYN, TCP, UDP};
+use crate::world::{Direction, Family, Remote, Rule, Service};
+
+pub fn packets_between_two_ports_meet_both_sets_of_rules(driver: Driver) -> Result<()> {
+    let mut world = small();
+    world.groups[OUT].rules.clear();
+    let mut drill = Drill::start(driver, &world)?;
+    for (out, into) in [(false, false), (true, false), (false, true), (true, true)] {
+        drill.change(|world| {
+            world.groups[OUT].rules.clear();
+            world.groups[OF_B].rules.clear();
+            if into {
+                let_in(world, OF_B, ports(UDP, 53, 53), Remote::Any);
+            }
+            if out {
+                world.groups[OUT]
+                    .rules
+                    .extend(Family::BOTH.map(|family| Rule {
+                        direction: Direction::Egress,
+                        family,
+                        service: ports(UDP, 53, 53),
+                        remote: Remote::Any,
+                    }));
+            }
+        })?;
+        for (family, src) in Family::BOTH.into_iter().zip([2000, 2001]) {
+            let src = src + 10 * u16::from(out) + 100 * u16::from(into);
+            drill.expect_if(
+                out && into,
+                A,
+                B,
+                &drill.between(A, B, family, udp(src, 53)),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub fn icmp_type_and_code_zero(driver: Driver) -> Result<()> {
+    let mut world = small();
+    let_in(
+        &mut world,
+        OF_B,
+        Service::Icmp {
+            kind: 0,
+            code: Some(0),
+        },
+        Remote::Any,
+    );
+    world
+        .groups
+        .iter_mut()
+        .for_each(|group| group.stateful = false);
+    let mut drill = Drill::start(driver, &world)?;
+    let icmp = |kind, code, id| Payload::Icmp { kind, code, id };
+    let v4 = |drill: &Drill, payload| drill.between(A, B, Family::V4, payload);
+    drill.passes(A, B, &v4(&drill, icmp(0, 0, 1)))?;
+    drill.drops(A, &v4(&drill, icmp(0, 1, 2)))?;
+    drill.drops(A, &v4(&drill, icmp(8, 0, 3)))?;
+    // Where connections are followed, an answer without a question is none.
+    drill.change(|world| {
+        world
+            .groups
+            .iter_mut()
+            .for_each(|group| group.stateful = true)
+    })?;
+    drill.drops(A, &v4(&drill, icmp(0, 0, 4)))?;
+    drill.change(|world| {
+        let_in(
+            world,
+            OF_B,
+            Service::Icmp {
+                kind: 8,
+                code: None,
+            },
+            Remote::Any,
+        )
+    })?;
+    drill.passes(A, B, &v4(&drill, icmp(8, 0, 5)))?;
+    drill.passes(B, A, &drill.between(B, A, Family::V4, icmp(0, 0, 5)))
+}
+
+pub fn protocols_by_number(driver: Driver) -> Result<()> {
+    let mut world = small();
+    let_in(&mut world, OF_B, Service::Protocol(4), Remote::Any);
+    let mut drill = Drill::start(driver, &world)?;
+    for family in Family::BOTH {
+        drill.passes(A, B, &drill.between(A, B, family, Payload::Protocol(4)))?;
+        drill.passes(B, A, &drill.between(B, A, family, Payload::Protocol(4)))?;
+        drill.drops(A, &drill.between(A, B, family, Payload::Protocol(47)))?;
+    }
+    drill.change(|world| {
+        world
+            .groups
+            .iter_mut()
+            .for_each(|group| group.stateful = false)
+    })?;
+    for family in Family::BOTH {
+        drill.passes(A, B, &drill.between(A, B, family, Payload::Protocol(4)))?;
+        drill.drops(B, &drill.between(B, A, family, Payload::Protocol(4)))?;
+    }
+    Ok(())
+}
+
+pub fn the_whole_range_of_ports(driver: Driver) -> Result<()> {
+    let mut world = small();
+    let_in(&mut world, OF_B, ports(TCP, 1, 65535), Remote::Any);
+    let drill = Drill::start(driver, &world)?;
+    for family in Family::BOTH {
+        for port in [1, 2, 1023, 1024, 32767, 32768, 65534, 65535] {
+            drill.passes(
+                A,
+                B,
+                &drill.between(A, B, family, tcp(3000, port, SYN, 1, 0)),
+            )?;
+        }
+        drill.drops(A, &drill.between(A, B, family, tcp(3000, 0, SYN, 1, 0)))?;
+        drill.drops(A, &drill.between(A, B, family, udp(3000, 1)))?;
+    }
+    Ok(())
+}
+
+pub fn fragments_are_judged_as_a_whole(driver: Driver) -> Result<()> {
+    let mut world = small();
+    let_in(&mut world, OF_B, ports(UDP, 53, 53), Remote::Any);
+    // C takes everything.
+    let_in(&mut world, OF_C, Service::Any, Remote::Any);
+    let drill = Drill::start(driver, &world)?;
+    let fragmented = |mut packet: Packet, fragments| {
+        if let Body::Ip(ip) = &mut packet.body {
+            ip.fragments = fragments;
+        }
+        packet
+    };
+    for family in Family::BOTH {
+        let packet = |from, to, src, dst, fragments| {
+            fragmented(drill.between(from, to, family, udp(src, dst)), fragments)
+        };
+        for from in [A, ROUTER] {
+            drill.passes(from, B, &packet(from, B, 4001, 53, Fragments::Both))?;
+            drill.passes(from, C, &packet(from, C, 4001, 53, Fragments::Both))?;
+            drill.drops(from, &packet(from, B, 4001, 54, Fragments::Both))?;
+            // The rest never comes: nothing passes.
+            for to in [B, C] {
+                drill.drops(from, &packet(from, to, 4002, 53, Fragments::First))?;
+                drill.drops(from, &packet(from, to, 4003, 53, Fragments::Second))?;
+            }
+        }
+        // Replies in fragments, and a fragmented question after a whole one.
+        for (to, answers) in [(B, 53), (C, 99)] {
+            drill.passes(A, to, &drill.between(A, to, family, udp(4004, answers)))?;
+        }
+        let reply = |from, src| {
+            fragmented(
+                drill.between(from, A, family, udp(src, 4004)),
+                Fragments::Both,
+            )
+        };
+        drill.passes(B, A, &reply(B, 53))?;
+        drill.passes(C, A, &reply(C, 99))?;
+        drill.passes(A, B, &packet(A, B, 4004, 53, Fragments::Both))?;
+    }
+    Ok(())
+}
