@@ -17,7 +17,7 @@
 //!   [profile](ids::Profile) a packet is judged by. A rule costs its flows once per set of groups, not once per port,
 //!   and a port changes its groups by the few flows that load the number, each of them at once.
 //! * *What needs no port is there once*, and sends through register 5.
-//! * *Replies are judged too*, by the tuple of the connection's first direction ([`rules`]). So nothing has to be
+//! * *Replies are judged too*, by the tuple of the connection's first direction ([`mod@rules`]). So nothing has to be
 //!   marked or looked up to cut a connection, and one whose permission comes back goes on.
 //! * *A member is one flow* per direction for packets and one for replies, in all its sets and networks ([`sets`]).
 //! * *Stateless groups* are judged without conntrack; a connection that a stateful port opens to such a port is kept
