@@ -171,6 +171,49 @@ async fn batches_dumps_and_errors() {
     assert!(matches!(next(&mut events).await, Event::Closed { .. }));
 }
 
+/// Neither side waits for the other: the switch has megabytes of dumps to send and reads nothing
+/// while they wait, this side has as much to write, and at first nobody looks at the events.
+#[tokio::test]
+async fn dumps_and_batches_cross() {
+    const FLOWS: u32 = 20_000;
+    const DUMPS: u64 = 8;
+    const BATCHES: u64 = 8;
+    let ovs = Ovs::start();
+    let (handle, mut events) = connect(&ovs, Config::default()).await;
+    let flows: Vec<FlowMod> = (0..FLOWS).map(flow).collect();
+    handle
+        .submit_batch(Tag(1), Batch::from_iter(&flows))
+        .unwrap();
+    assert_eq!(done(&mut events, 1).await, []);
+
+    for tag in 0..DUMPS {
+        let all = StatsRequest::Flow(FlowStatsRequest::default());
+        request(&handle, 100 + tag, all);
+    }
+    for tag in 0..BATCHES {
+        let batch = Batch::from_iter(&flows);
+        handle.submit_batch(Tag(200 + tag), batch).unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let (mut reported, mut batches) = (0, 0);
+    let mut dumps = 0;
+    while dumps < DUMPS || batches < BATCHES {
+        match next(&mut events).await {
+            Event::Reply { frame, more, .. } => {
+                reported += flow_views(frame.bytes()).unwrap().count();
+                dumps += u64::from(!more);
+            }
+            Event::BatchDone { errors, .. } => {
+                assert_eq!(errors, []);
+                batches += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(reported >= usize::try_from(u64::from(FLOWS) * DUMPS).unwrap());
+}
+
 #[tokio::test]
 async fn the_monitor_reports_other_connections_and_overflows() {
     let ovs = Ovs::start();

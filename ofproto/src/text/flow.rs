@@ -250,22 +250,25 @@ impl FromStr for FlowMod {
     /// Without `table=` the table is [`TABLE_ALL`], as in `ovs-ofctl`: a switch puts an added flow
     /// in table 0, and a modify or delete concerns every table. The form is the Nicira one.
     fn from_str(text: &str) -> Result<Self, TextError> {
-        let line = Span::new(text).trim();
-        let end = line
-            .text()
-            .find([',', ' ', '\t'])
-            .unwrap_or(line.text().len());
-        let (word, rest) = line.split_at(end);
-        let command = match word.text() {
-            "add" => FlowModCommand::ADD,
-            "modify" => FlowModCommand::MODIFY,
-            "modify_strict" => FlowModCommand::MODIFY_STRICT,
-            "delete" => FlowModCommand::DELETE,
-            "delete_strict" => FlowModCommand::DELETE_STRICT,
-            _ => return parse_flow(line, FlowModCommand::ADD),
-        };
-        parse_flow(rest, command)
+        let (command, flow) = split_command(Span::new(text));
+        parse_flow(flow, command)
     }
+}
+
+/// The command that a line begins with, or `add`, and the flow behind it.
+fn split_command(line: Span<'_>) -> (FlowModCommand, Span<'_>) {
+    let line = line.trim();
+    let end = line.text().find([',', ' ', '\t']);
+    let (word, rest) = line.split_at(end.unwrap_or(line.text().len()));
+    let command = match word.text() {
+        "add" => FlowModCommand::ADD,
+        "modify" => FlowModCommand::MODIFY,
+        "modify_strict" => FlowModCommand::MODIFY_STRICT,
+        "delete" => FlowModCommand::DELETE,
+        "delete_strict" => FlowModCommand::DELETE_STRICT,
+        _ => return (FlowModCommand::ADD, line),
+    };
+    (command, rest)
 }
 
 /// Reads a flow for `command`, which `text` does not name, and refuses actions that Open vSwitch
@@ -274,7 +277,27 @@ impl FromStr for FlowMod {
 /// # Errors
 /// What is wrong, and at which column.
 pub fn parse_flow_mod(text: &str, command: FlowModCommand) -> Result<FlowMod, TextError> {
-    let line = Span::new(text);
+    parse_checked(Span::new(text), command)
+}
+
+/// Reads a line as [`FlowMod`]'s `FromStr` does, with an optional command in front, and refuses
+/// what [`parse_flow_mod`] refuses.
+///
+/// ```
+/// use ofproto::text::parse_flow_line;
+///
+/// let error = parse_flow_line("add table=1,tp_dst=80,actions=drop").unwrap_err();
+/// assert_eq!(error.offset(), 12);
+/// ```
+///
+/// # Errors
+/// What is wrong, and at which column.
+pub fn parse_flow_line(text: &str) -> Result<FlowMod, TextError> {
+    let (command, flow) = split_command(Span::new(text));
+    parse_checked(flow, command)
+}
+
+fn parse_checked(line: Span<'_>, command: FlowModCommand) -> Result<FlowMod, TextError> {
     let flow = parse_flow(line, command)?;
     let (head, actions) = split_actions(line);
     if let Some(field) = flow.match_.missing_prereq() {

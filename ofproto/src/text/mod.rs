@@ -53,6 +53,6 @@ mod sample;
 mod scan;
 
 pub use error::TextError;
-pub use flow::{flow_line, parse_flow_mod};
+pub use flow::{flow_line, parse_flow_line, parse_flow_mod};
 pub use message::{Verbosity, print_message};
 pub use nxm::{nxm_from_str, nxm_to_string};

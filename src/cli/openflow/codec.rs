@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use ofproto::msg::{FlowMod, Message};
 use ofproto::ports::TABLE_ALL;
-use ofproto::text::{Verbosity, flow_line, print_message};
+use ofproto::text::{TextError, Verbosity, flow_line, parse_flow_line, print_message};
 use serde_json::{Value, json};
 
 use super::super::failure::{Failure, Kind};
@@ -18,7 +18,8 @@ pub(super) fn encode(flows: &[String], output: Output) -> Result<(), Failure> {
     };
     let mut encoded = Vec::new();
     for text in &input {
-        let mut flow = flow(text)?;
+        // What a switch would refuse is refused here, where the column can be told.
+        let mut flow = parse_flow_line(text).map_err(|error| pointed(text, &error))?;
         if flow.command == ofproto::msg::FlowModCommand::ADD && flow.table == TABLE_ALL {
             flow.table = 0;
         }
@@ -90,12 +91,16 @@ pub(super) fn decode(input: &[String], output: Output) -> Result<(), Failure> {
 
 /// Reads a flow; the error points at the column.
 pub(super) fn flow(text: &str) -> Result<FlowMod, Failure> {
-    text.parse::<FlowMod>().map_err(|e| {
-        Failure::text(
-            Kind::Usage,
-            format!("cannot understand the flow\n{}", e.pointing_into(text)),
-        )
-    })
+    text.parse::<FlowMod>()
+        .map_err(|error| pointed(text, &error))
+}
+
+fn pointed(text: &str, error: &TextError) -> Failure {
+    let pointed = error.pointing_into(text);
+    Failure::text(
+        Kind::Usage,
+        format!("cannot understand the flow\n{pointed}"),
+    )
 }
 
 /// Lines that hold flows: without comments and the headings of dumps.
@@ -123,6 +128,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn unhex(text: &str) -> Result<Vec<u8>, Failure> {
     let mut digits = Vec::new();
+    let text = without_prefixes(text);
     for (column, c) in text.chars().enumerate().filter(|(_, c)| !c.is_whitespace()) {
         let digit = c.to_digit(16).and_then(|d| u8::try_from(d).ok());
         digits.push(digit.ok_or_else(|| {
@@ -142,6 +148,18 @@ fn unhex(text: &str) -> Result<Vec<u8>, Failure> {
     Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
+/// The text with blanks for the `0x` that a word may begin with.
+fn without_prefixes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        match word.strip_prefix("0x") {
+            Some(digits) => out.extend(["  ", digits]),
+            None => out.push_str(word),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +167,8 @@ mod tests {
     #[test]
     fn hexadecimal_digits() {
         assert_eq!(unhex("01 0e\n00 FF").unwrap(), [1, 14, 0, 255]);
-        assert!(unhex("0x1").unwrap_err().text.starts_with("column 2: 'x'"));
+        assert_eq!(unhex("0x010e 0x00").unwrap(), [1, 14, 0]);
+        assert!(unhex("01x1").unwrap_err().text.starts_with("column 3: 'x'"));
         assert!(unhex("123").unwrap_err().text.starts_with("an odd number"));
         assert_eq!(hex(&[1, 0xfe]), "01fe");
     }
