@@ -90,14 +90,4 @@ impl Planner {
         };
         step(NAME, StepState::Done, count)
     }
-
-    /// Profiles in use, sets that rules name, and addresses in sets.
-    pub fn firewall_counts(&self) -> (usize, usize, usize) {
-        let index = &self.index;
-        (
-            index.profiles().count(),
-            index.sets().count(),
-            index.peers().count(),
-        )
-    }
 }

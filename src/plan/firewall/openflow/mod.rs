@@ -27,6 +27,11 @@
 //!   the sender's hardware address as well as in the frame's.
 //! * *An address of several ports* (a virtual router's) leads to all of them.
 //!
+//! * *Packets for several* pass the rules of each filtered port ([`station`]); NORMAL floods to none of them.
+//!
+//! Limits: on the userspace datapath conntrack keeps ports of TCP and UDP alone, so rules with ports of DCCP and UDP-Lite
+//! match nothing there, nor do first fragments of SCTP. Without conntrack fragments have no ports (see [`service`]).
+//!
 //! Table 0 is written after everything else and emptied before it ([`Ledger::with_entries`]), so after a restart of
 //! the switch no packet meets half a firewall. The flows of a port that leaves stay until its VIF is on the dead VLAN.
 //!
