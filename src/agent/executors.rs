@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info};
 
 use crate::config::Config;
-use crate::exec::{nft, openflow, ovsdb, rtnl};
+use crate::exec::{conntrack, nft, openflow, ovsdb, rtnl};
 use crate::model::FirewallDriver;
 use crate::model::{PortId, PortStatus};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
@@ -83,6 +83,8 @@ impl Executors {
             let settings = nft::Settings::default();
             let sender = nft::spawn(settings, events.clone(), metrics.packet_filter.clone());
             senders.insert(Target::Nft, sender);
+            let sender = conntrack::spawn(events.clone(), metrics.packet_filter.clone());
+            senders.insert(Target::Conntrack, sender);
         }
         Executors {
             senders,

@@ -5,6 +5,7 @@
 //! |---|---|---|---|
 //! | [`ovsdb`] | ovsdb-server | [`Items::Rows`](crate::ops::Items::Rows): one transaction per batch | bridges, ports, `cur_cfg` |
 //! | [`openflow`] | one task per bridge | [`Items::Flows`](crate::ops::Items::Flows): one barrier per batch | the flows that carry our mark |
+//! | [`conntrack`] | the kernel | [`Items::Conntrack`](crate::ops::Items::Conntrack) | tracked connections, when asked |
 //! | [`nft`] | the kernel | [`Items::Nft`](crate::ops::Items::Nft): one transaction per batch | what stands of vifd's tables |
 //! | [`rtnl`] | the kernel | [`Items::Links`](crate::ops::Items::Links) | devices and addresses |
 //!
@@ -27,6 +28,7 @@
 //! against its real peer.
 
 mod backoff;
+pub mod conntrack;
 pub mod nft;
 pub mod openflow;
 pub mod ovsdb;

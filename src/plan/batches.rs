@@ -139,6 +139,8 @@ impl Planner {
         let id = self.next_batch;
         batches.extend(self.take_nft(id, now));
         let id = self.next_batch;
+        batches.extend(self.take_conntrack(id));
+        let id = self.next_batch;
         if let Some(items) = self.reports.take(id, now.mono_ms) {
             self.next_batch += 1;
             self.stats.report_batches += 1;
@@ -157,7 +159,7 @@ impl Planner {
     /// that it is complete: what is half restored must not be opened.
     fn take_nft(&mut self, id: u64, now: Now) -> Option<Batch> {
         let is_whole = self.settled_in && self.is_dirty.is_empty();
-        if !self.nft.is_online() || self.nft.is_busy() {
+        if !self.nft.is_online() || self.nft.is_busy() || self.nft_confirming.is_some() {
             return None;
         }
         if self.nft_to_confirm && self.settled_in && !is_whole {
@@ -168,7 +170,10 @@ impl Planner {
         if items.is_empty() && !complete {
             return None;
         }
-        self.nft_to_confirm &= !complete;
+        if complete {
+            self.nft_to_confirm = false;
+            self.nft_confirming = Some(id);
+        }
         self.next_batch += 1;
         self.stats.nft_batches += u64::from(!items.is_empty());
         self.stats.nft_items += items.len() as u64;

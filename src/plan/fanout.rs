@@ -122,7 +122,10 @@ impl Planner {
                 self.on_groups_complete();
             }
             Change::Network { id } => self.on_network(id),
-            Change::Port { id, .. } => self.on_port(id),
+            Change::Port { id, .. } => {
+                self.filter_changed(id);
+                self.on_port(id);
+            }
             Change::Endpoint(endpoint) => self.on_endpoint(endpoint),
             Change::Group { id } => {
                 self.filter_group(id);

@@ -168,6 +168,8 @@ pub struct Planner {
     filter: Filter,
     /// The packet filter was read: it is told when everything wanted stands.
     nft_to_confirm: bool,
+    /// The batch that tells it.
+    nft_confirming: Option<u64>,
     reports: Ledger<PortId, PortReport>,
     applying: FxHashMap<Arc<str>, i64>,
     to_apply: VecDeque<(i64, Arc<str>)>,
@@ -219,6 +221,7 @@ impl Planner {
             nft: Ledger::new(Learns::FromAcks, NFT_BATCH),
             filter: Filter::default(),
             nft_to_confirm: false,
+            nft_confirming: None,
             reports: Ledger::new(Learns::FromAcks, REPORT_BATCH),
             applying: FxHashMap::default(),
             to_apply: VecDeque::new(),
@@ -356,7 +359,7 @@ impl Planner {
             ExecEvent::NftUp { variant, found } => self.on_nft_up(variant, found),
             ExecEvent::NftDown { .. } => self.nft.go_offline(),
             ExecEvent::NftUnable { reason } => self.on_nft_unable(reason),
-            ExecEvent::Connections(_) => {}
+            ExecEvent::Connections(found) => self.on_connections(found),
             ExecEvent::ReportsUp(true) => self.reports.go_online(),
             ExecEvent::ReportsUp(false) => self.reports.pause(),
             ExecEvent::Finished {
@@ -400,9 +403,12 @@ impl Planner {
                 self.links.finish(id, outcome, now.mono_ms);
             }
             Target::Nft => {
+                if self.nft_confirming.take_if(|batch| *batch == id).is_some() {
+                    self.nft_to_confirm |= !matches!(outcome, Outcome::Done { .. });
+                }
                 self.nft.finish(id, outcome, now.mono_ms);
             }
-            Target::Conntrack => {}
+            Target::Conntrack => self.finish_conntrack(id, outcome),
             Target::Reports => {
                 self.note_misreported();
                 self.reports.finish(id, outcome, now.mono_ms);

@@ -5,3 +5,4 @@
 
 pub mod nft;
 pub mod openflow;
+pub mod verdict;

@@ -4,6 +4,7 @@ mod audit;
 mod budget;
 mod firewall;
 mod lint;
+mod nft;
 mod property;
 mod story;
 mod world;

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::model::observed::OfportState;
 use crate::model::*;
+use crate::ops::conntrack::{Connection, CtItems};
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
-use crate::ops::nft::{NftBatch, NftBody, NftKey};
+use crate::ops::nft::{NftBatch, NftBody, NftKey, Variant};
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
@@ -114,6 +115,10 @@ pub struct World {
     pub ports: BTreeMap<Arc<str>, PortFact>,
     pub flows: BTreeMap<Arc<str>, FxHashMap<FlowKey, FlowBody>>,
     pub nft: FxHashMap<NftKey, NftBody>,
+    /// What was asked of the connection tracker.
+    pub conntrack: Vec<CtItems>,
+    /// The connections that it knows.
+    pub connections: Vec<Connection>,
     pub connected: BTreeSet<Arc<str>>,
     pub next_cfg: i64,
     pub next_ofport: i64,
@@ -175,8 +180,19 @@ impl World {
         planner.fact(Fact::Address("192.0.2.1".parse().unwrap()), self.now());
         planner.fact(Fact::LinksComplete, self.now());
         self.connect_all(&mut planner);
+        if self.firewall == Some(FirewallDriver::Nft) {
+            self.tell_nft(&mut planner);
+        }
         self.tell_source(&mut planner);
         planner
+    }
+
+    /// The packet filter as it stands.
+    pub fn tell_nft(&self, planner: &mut Planner) {
+        let found = self.nft.iter().map(|(k, b)| (k.clone(), b.clone()));
+        let variant = Variant::Bridge { zones: true };
+        let found = found.collect();
+        planner.event(ExecEvent::NftUp { variant, found }, self.now());
     }
 
     pub fn tell_source(&mut self, planner: &mut Planner) {
@@ -425,7 +441,18 @@ impl World {
                 self.next_cfg += 1;
                 next_cfg = Some(self.next_cfg);
             }
-            Items::Links(_) | Items::Conntrack(_) => {}
+            Items::Links(_) => {}
+            Items::Conntrack(items) => {
+                self.conntrack.push(items.clone());
+                match items {
+                    CtItems::List(scopes) => {
+                        let held = |c: &&Connection| scopes.iter().any(|s| s.holds(c));
+                        let found = self.connections.iter().filter(held).cloned().collect();
+                        planner.event(ExecEvent::Connections(found), self.now());
+                    }
+                    CtItems::Cut(list) => self.connections.retain(|c| !list.contains(c)),
+                }
+            }
             Items::Nft(batch) => self.apply_nft(batch),
             Items::Reports(reports) => {
                 for (at, report) in reports.iter().enumerate() {
@@ -543,7 +570,7 @@ impl World {
     /// One pending batch comes to grief.
     pub fn fail(&mut self, planner: &mut Planner, at: usize, how: u8) {
         let batch = self.pending.remove(at);
-        let n = batch.items.len();
+        let n = batch.items.len().max(1);
         let outcome = match (&batch.items, how % 3) {
             (Items::Rows(_), 0) => Outcome::Rejected {
                 at: Some(usize::from(how) % n),

@@ -1,9 +1,12 @@
 //! What makes cells of the packet filter dirty.
 
-use crate::model::{FirewallDriver, GroupId, MemberAddress, PortId, RemoteId};
+use rustc_hash::FxHashMap;
+
+use crate::model::{Desired, FirewallDriver, GroupId, MemberAddress, Port, PortId, RemoteId};
 use crate::ops::nft::{NftBody, NftKey, Variant};
 use crate::plan::Planner;
 use crate::plan::cell::{CellId, CellState, Facet, Key};
+use crate::plan::render::Attachment;
 
 use super::numbers::{Moved, as_source};
 use super::render::unfilterable;
@@ -55,10 +58,12 @@ impl Planner {
         if !self.filter.numbers.is_ready() {
             return;
         }
-        let port = self.desired.port(id).filter(|port| {
-            let vif = self.attachments.get(&id).map(|a| &a.vif);
-            port.is_filtered() && vif.is_some_and(|vif| unfilterable(vif, id).is_none())
-        });
+        if filterable(&self.desired, &self.attachments, id).is_none()
+            && self.filter.numbers.zone(id).is_some()
+        {
+            self.cut_all_of(id);
+        }
+        let port = filterable(&self.desired, &self.attachments, id);
         let shape = self.filter.numbers.shape();
         let (cells, nft) = (&self.cells, &self.nft);
         let is_clean = |number: u16| {
@@ -68,6 +73,13 @@ impl Planner {
         let moved = self.filter.numbers.place(id, port, &self.desired, is_clean);
         self.mark_moved(moved);
         self.mark_shape(&shape);
+    }
+
+    /// The control plane says something else of a port: its addresses or groups may differ.
+    pub(in crate::plan) fn filter_changed(&mut self, id: PortId) {
+        if self.filters_by_nft() && self.filter.numbers.zone(id).is_some() {
+            self.filter.cuts.check(id);
+        }
     }
 
     /// A device came, went or changed: it may be the bridge of a port.
@@ -100,6 +112,7 @@ impl Planner {
         let moved = self.filter.numbers.refresh(number, &self.desired);
         self.mark_moved(moved);
         self.mark(CellId::new(Key::Profile(number), Facet::FilterRules));
+        self.check_ports_of(number);
         self.mark_shape(&shape);
     }
 
@@ -122,10 +135,22 @@ impl Planner {
                 has_nets |= as_source(address).is_some();
             }
         }
+        if !removed.is_empty() {
+            for number in self.filter.numbers.profiles_naming(id) {
+                self.check_ports_of(number);
+            }
+        }
         if has_nets {
             for number in self.filter.numbers.profiles_naming(id) {
                 self.filter_profile(number);
             }
+        }
+    }
+
+    fn check_ports_of(&mut self, number: u16) {
+        let ports: Vec<PortId> = self.filter.numbers.ports_with(number).collect();
+        for id in ports {
+            self.filter.cuts.check(id);
         }
     }
 
@@ -184,4 +209,16 @@ impl Planner {
         }
         cells
     }
+}
+
+/// The port, if it is to be filtered and can be.
+fn filterable<'a>(
+    desired: &'a Desired,
+    attachments: &FxHashMap<PortId, Attachment>,
+    id: PortId,
+) -> Option<&'a Port> {
+    let vif = attachments.get(&id).map(|a| &a.vif);
+    desired
+        .port(id)
+        .filter(|port| port.is_filtered() && vif.is_some_and(|vif| unfilterable(vif, id).is_none()))
 }

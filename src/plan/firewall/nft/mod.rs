@@ -20,6 +20,7 @@
 //!
 //! # Parts
 //!
+//! `cut` finds connections that are no longer allowed.
 //! [`layout`] knows how keys and marks are made up, [`tables`] the rules, [`numbers`] what stands for what, `render` the
 //! cells, `follow` what makes them dirty. The kernel's tables are what numbers are recovered from after a restart.
 //!
@@ -29,6 +30,7 @@
 //! IPv4, IPv6, ARP and RARP pass, untagged; a port is stateless if all its groups are. The host itself may send to its
 //! VMs. Held by the stories and properties of `plan::tests` and, with packets, by `tests/kernel_firewall.rs`.
 
+mod cut;
 mod follow;
 pub mod layout;
 pub mod numbers;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use crate::ops::nft::Variant;
 use crate::plan::cell::Need;
 use crate::plan::render::Rendered;
+use cut::Cuts;
 use numbers::Numbers;
 
 /// What the planner knows of the packet filter.
@@ -51,6 +54,8 @@ pub struct Filter {
     pub unable: Option<Arc<str>>,
     /// Numbers.
     pub numbers: Numbers,
+    /// Connections to look at.
+    pub(in crate::plan) cuts: Cuts,
 }
 
 impl Filter {

@@ -1,0 +1,178 @@
+//! Cutting connections that rules no longer allow.
+//!
+//! A change notes the ports that it concerns; when everything that could be written is committed, the kernel is asked
+//! for their connections, each is judged by the rules as they are now, and exactly those that are forbidden are deleted.
+//! One question for all ports of all changes so far, one deletion after it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::render::{is_stateless, senders};
+use crate::model::{Direction, Port, PortId};
+use crate::ops::conntrack::{Connection, CtItems, Scope};
+use crate::ops::nft::Variant;
+use crate::ops::{Batch, Items, Outcome, Target};
+use crate::plan::Planner;
+use crate::plan::firewall::verdict::{self, Flow};
+
+/// What is to be looked at.
+#[derive(Clone, Default, Debug)]
+pub struct Cuts {
+    ports: BTreeSet<PortId>,
+    /// Zones, and addresses where there are none, of ports that are gone.
+    gone: BTreeSet<Scope>,
+    condemned: Vec<Connection>,
+    /// The question or deletion under way, with what it asked for.
+    under_way: Option<(u64, BTreeSet<PortId>, BTreeSet<Scope>)>,
+}
+
+impl Cuts {
+    /// Connections of this port may not be allowed any more.
+    pub fn check(&mut self, id: PortId) {
+        self.ports.insert(id);
+    }
+
+    /// Nothing that this scope holds is allowed any more.
+    pub fn gone(&mut self, scope: Scope) {
+        self.gone.insert(scope);
+    }
+}
+
+fn flow(connection: &Connection) -> Option<Flow> {
+    let tuple = connection.entry.original.as_ref()?;
+    let proto = tuple.proto.as_ref();
+    let icmp = proto.and_then(|p| {
+        let v4 = p.icmp_type.zip(p.icmp_code);
+        v4.or_else(|| p.icmpv6_type.zip(p.icmpv6_code))
+    });
+    Some(Flow {
+        src: tuple.src()?,
+        dst: tuple.dst()?,
+        protocol: tuple.protocol()?,
+        ports: proto.and_then(|p| p.src_port.zip(p.dst_port)),
+        icmp,
+    })
+}
+
+/// Which way a connection of a port goes: out, if it comes from an address of the port.
+fn direction(port: &Port, flow: &Flow) -> Direction {
+    let is_own = |ip: IpAddr| port.fixed_ips.iter().any(|fixed| fixed.ip == ip);
+    let may_send = senders(port).iter().any(|(_, net)| net.contains(&flow.src));
+    if is_own(flow.src) || may_send && !is_own(flow.dst) {
+        Direction::Egress
+    } else {
+        Direction::Ingress
+    }
+}
+
+impl Planner {
+    fn scope(&self, id: PortId) -> Option<Scope> {
+        let zone = self.filter.numbers.zone(id)?;
+        match self.filter.variant? {
+            Variant::Bridge { zones: false } => {
+                let port = self.desired.port(id)?;
+                Some(Scope::Addresses(
+                    port.fixed_ips.iter().map(|fixed| fixed.ip).collect(),
+                ))
+            }
+            _ => Some(Scope::Zone(zone)),
+        }
+    }
+
+    /// The port leaves, or is no longer filtered: its connections go with it.
+    pub(in crate::plan) fn cut_all_of(&mut self, id: PortId) {
+        if let Some(scope @ Scope::Zone(_)) = self.scope(id) {
+            self.filter.cuts.gone(scope);
+        }
+        self.filter.cuts.ports.remove(&id);
+    }
+
+    /// The next question or deletion, once what could be written is committed.
+    pub(in crate::plan) fn take_conntrack(&mut self, id: u64) -> Option<Batch> {
+        let is_settled = self.nft.is_online() && !self.nft.is_busy() && self.is_dirty.is_empty();
+        if !is_settled || self.filter.cuts.under_way.is_some() {
+            return None;
+        }
+        let condemned = std::mem::take(&mut self.filter.cuts.condemned);
+        let (items, ports, gone) = if condemned.is_empty() {
+            let ports = std::mem::take(&mut self.filter.cuts.ports);
+            let gone = std::mem::take(&mut self.filter.cuts.gone);
+            let mut scopes: Vec<Scope> = ports.iter().filter_map(|id| self.scope(*id)).collect();
+            scopes.extend(gone.iter().cloned());
+            scopes.sort();
+            scopes.dedup();
+            (CtItems::List(scopes), ports, gone)
+        } else {
+            (CtItems::Cut(condemned), BTreeSet::new(), BTreeSet::new())
+        };
+        if items.is_empty() {
+            return None;
+        }
+        self.next_batch += 1;
+        self.filter.cuts.under_way = Some((id, ports, gone));
+        Some(Batch {
+            target: Target::Conntrack,
+            id,
+            items: Items::Conntrack(items),
+        })
+    }
+
+    /// The kernel's answer.
+    pub(in crate::plan) fn on_connections(&mut self, found: Vec<Connection>) {
+        let Some((_, ports, gone)) = self.filter.cuts.under_way.clone() else {
+            return;
+        };
+        let condemned: Vec<Connection> = found
+            .into_iter()
+            .filter(|connection| self.is_condemned(connection, &ports, &gone))
+            .collect();
+        self.filter.cuts.condemned.extend(condemned);
+    }
+
+    fn is_condemned(
+        &self,
+        connection: &Connection,
+        ports: &BTreeSet<PortId>,
+        gone: &BTreeSet<Scope>,
+    ) -> bool {
+        if gone.iter().any(|scope| scope.holds(connection)) {
+            let zone = connection.zone();
+            return self.filter.numbers.port_of(zone).is_none();
+        }
+        // Announced by another connection: it goes when that one goes.
+        if connection.entry.master.is_some() {
+            return false;
+        }
+        let Some(flow) = flow(connection) else {
+            return false;
+        };
+        let has_zones = self.filter.variant != Some(Variant::Bridge { zones: false });
+        let owners: Vec<PortId> = if has_zones {
+            let owner = self.filter.numbers.port_of(connection.zone());
+            owner.into_iter().collect()
+        } else {
+            let holds = |id: &&PortId| self.scope(**id).is_some_and(|s| s.holds(connection));
+            ports.iter().filter(holds).copied().collect()
+        };
+        owners.into_iter().any(|id| {
+            let Some(port) = self.desired.port(id) else {
+                return false;
+            };
+            port.is_filtered()
+                && !is_stateless(port, &self.desired)
+                && !verdict::allows(&self.desired, port, direction(port, &flow), &flow)
+        })
+    }
+
+    /// A question or deletion is over.
+    pub(in crate::plan) fn finish_conntrack(&mut self, id: u64, outcome: &Outcome) {
+        let cuts = &mut self.filter.cuts;
+        let Some((_, ports, gone)) = cuts.under_way.take_if(|(batch, _, _)| *batch == id) else {
+            return;
+        };
+        if !matches!(outcome, Outcome::Done { .. }) {
+            cuts.ports.extend(ports);
+            cuts.gone.extend(gone);
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! The packet filter's driver: stories, budgets, and a property: whatever happened, the elements that stand allow exactly
+//! what the rules do.
+
+use std::net::IpAddr;
+
+use nft::conntrack::{Entry as CtEntry, Tuple};
+use nft::message::Family as NfFamily;
+use uuid::Uuid;
+
+use super::world::{World, port, vxlan};
+use crate::model::*;
+use crate::ops::conntrack::{Connection, CtItems};
+use crate::ops::nft::{NftBody, NftKey, SetId};
+use crate::ops::{Batch, Items};
+use crate::plan::firewall::nft::layout;
+use crate::plan::firewall::nft::numbers::short;
+use crate::plan::firewall::nft::tables::Shape;
+use crate::plan::firewall::verdict::{self, Flow};
+use crate::plan::{Now, Planner};
+
+fn pid(n: u128) -> PortId {
+    PortId(Uuid::from_u128(n << 100 | 0x42))
+}
+
+fn gid(n: u128) -> GroupId {
+    GroupId(Uuid::from_u128(0x6000 + n))
+}
+
+fn vm(n: u128, groups: &[u128]) -> Port {
+    Port {
+        id: pid(n),
+        groups: groups.iter().map(|g| gid(*g)).collect(),
+        ..port(n, 1)
+    }
+}
+
+fn rule(n: u128, direction: Direction, service: Service, remote: Remote) -> Rule {
+    Rule {
+        id: RuleId(Uuid::from_u128(n)),
+        direction,
+        family: Family::V4,
+        service,
+        remote,
+    }
+}
+
+fn group(n: u128, rules: Vec<Rule>) -> Delta {
+    Delta::Group(SecurityGroup {
+        id: gid(n),
+        name: format!("group{n}").into(),
+        stateful: true,
+        rules,
+        problems: Vec::new(),
+    })
+}
+
+fn member(set: u128, id: u128, prefixes: &[&str]) -> Delta {
+    let mut addresses: Vec<MemberAddress> = prefixes
+        .iter()
+        .map(|text| MemberAddress {
+            prefix: text.parse().unwrap(),
+            mac: None,
+        })
+        .collect();
+    addresses.sort_unstable();
+    Delta::Member(Member {
+        set: RemoteId::Group(gid(set)),
+        id: MemberId(Uuid::from_u128(id)),
+        addresses,
+    })
+}
+
+fn tcp(port: u16) -> Service {
+    Service::Ports {
+        protocol: 6,
+        min: port,
+        max: port,
+    }
+}
+
+fn start() -> (World, Planner) {
+    let mut world = World::new();
+    world.firewall = Some(FirewallDriver::Nft);
+    let mut planner = world.start_agent();
+    world.wish(&mut planner, Delta::Network(vxlan(1, 5001)));
+    world.quiesce(&mut planner);
+    (world, planner)
+}
+
+fn plug(world: &mut World, planner: &mut Planner, n: u128, groups: &[u128]) {
+    let port = vm(n, groups);
+    world.wish(planner, Delta::Port(port.clone()));
+    let name = format!("qvo{}", short(pid(n)));
+    world.plug(planner, &name, port.id, port.mac);
+}
+
+fn items(batch: &Batch) -> usize {
+    match &batch.items {
+        Items::Nft(batch) => batch.items.len(),
+        _ => 0,
+    }
+}
+
+/// Looks a flow up the way the kernel's rules do.
+fn kernel_allows(
+    world: &World,
+    shape: &Shape,
+    tap: &str,
+    direction: Direction,
+    flow: &Flow,
+) -> bool {
+    let has = |set, key| world.nft.contains_key(&NftKey::Element(set, key));
+    let value = |set, key| match world.nft.get(&NftKey::Element(set, key)) {
+        Some(NftBody::Element(entry)) => entry.data,
+        _ => None,
+    };
+    let Some(mark) = value(SetId::Vif, layout::device(tap)) else {
+        return false;
+    };
+    let profile = layout::profile_of(mark);
+    let remote = match direction {
+        Direction::Ingress => flow.src,
+        Direction::Egress => flow.dst,
+    };
+    let family = Family::of(remote);
+    let (members, nets) = match family {
+        Family::V4 => (SetId::Members4, SetId::Nets4),
+        Family::V6 => (SetId::Members6, SetId::Nets6),
+    };
+    let mut sources = vec![0];
+    for index in 1..=shape.slots {
+        let Some(set) = value(SetId::Slots, layout::slot(profile, index)) else {
+            continue;
+        };
+        let set = layout::source_of(set);
+        if has(members, layout::member(set, remote)) {
+            sources.push(set);
+        }
+    }
+    let lengths = match family {
+        Family::V4 => &shape.nets4,
+        Family::V6 => &shape.nets6,
+    };
+    for length in lengths {
+        let net = ipnet::IpNet::new(remote, *length).unwrap().trunc();
+        sources.extend(value(nets, layout::net(profile, net)).map(layout::source_of));
+    }
+    let tag = layout::tag(direction, family);
+    let [hi, lo] = flow.ports.map_or(0, |p| p.1).to_be_bytes();
+    let mut selectors = vec![
+        (0, [0, 0, layout::ANY_PROTOCOL, 0]),
+        (flow.protocol, [0; 4]),
+    ];
+    selectors.push((flow.protocol, [hi, lo, layout::ONE_PORT, 0]));
+    for level in layout::BLOCKS {
+        let mask = u16::MAX << (16 - level);
+        let [hi, lo] = (u16::from_be_bytes([hi, lo]) & mask).to_be_bytes();
+        selectors.push((flow.protocol, [hi, lo, level, 0]));
+    }
+    let passes = |source: u16| {
+        selectors
+            .iter()
+            .any(|s| has(SetId::Pass, layout::pass(profile, source, tag, *s)))
+    };
+    sources.into_iter().any(passes)
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        // Knuth's MMIX constants.
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 33) % n
+    }
+
+    fn address(&mut self) -> IpAddr {
+        IpAddr::from([10, 0, self.below(3) as u8, self.below(6) as u8])
+    }
+
+    fn rules(&mut self, n: u128) -> Vec<Rule> {
+        let count = self.below(5);
+        (0..count)
+            .map(|k| {
+                let min = self.below(40) as u16;
+                let service = match self.below(4) {
+                    0 => Service::Any,
+                    1 => Service::Protocol(17),
+                    2 => tcp(min),
+                    _ => Service::Ports {
+                        protocol: 6,
+                        min,
+                        max: min + self.below(40) as u16,
+                    },
+                };
+                let remote = match self.below(4) {
+                    0 => Remote::Any,
+                    1 => Remote::Prefix(
+                        ipnet::IpNet::new(self.address(), 20 + self.below(13) as u8)
+                            .unwrap()
+                            .trunc(),
+                    ),
+                    _ => Remote::Set(RemoteId::Group(gid(self.below(4) as u128))),
+                };
+                let direction = Direction::ALL[self.below(2) as usize];
+                rule(n * 100 + u128::from(k), direction, service, remote)
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn whatever_happens_elements_allow_what_rules_do_and_a_restart_writes_nothing() {
+    for seed in 0..24 {
+        let mut random = Random(seed);
+        let (mut world, mut planner) = start();
+        for step in 0..60 {
+            match random.below(8) {
+                0 | 1 => {
+                    let n = random.below(4) as u128;
+                    let rules = random.rules(n);
+                    world.wish(&mut planner, group(n, rules));
+                }
+                2 | 3 => {
+                    let set = random.below(4) as u128;
+                    let address = random.address();
+                    let net = if random.below(4) == 0 {
+                        "10.0.2.0/24"
+                    } else {
+                        ""
+                    };
+                    let mut list = vec![format!("{address}/32")];
+                    list.extend((!net.is_empty()).then(|| net.to_owned()));
+                    if random.below(3) == 0 {
+                        list.clear();
+                    }
+                    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+                    world.wish(
+                        &mut planner,
+                        member(set, u128::from(random.below(4)), &list),
+                    );
+                }
+                4 | 5 => {
+                    let n = 1 + random.below(4) as u128;
+                    let groups: Vec<u128> = (0..4).filter(|_| random.below(2) == 0).collect();
+                    plug(&mut world, &mut planner, n, &groups);
+                }
+                6 => {
+                    let n = 1 + random.below(4) as u128;
+                    let name = format!("qvo{}", short(pid(n)));
+                    world.unplug(&mut planner, &name);
+                }
+                _ if random.below(2) == 0 && !world.pending.is_empty() => {
+                    world.fail(&mut planner, 0, step as u8);
+                }
+                _ => planner = world.start_agent(),
+            }
+            if random.below(3) == 0 {
+                world.quiesce(&mut planner);
+            } else {
+                world.think(&mut planner);
+            }
+        }
+        world.quiesce(&mut planner);
+        assert_eq!(planner.audit(), [], "seed {seed}");
+        for n in 1..=4 {
+            let Some(port) = planner.desired().port(pid(n)).cloned() else {
+                continue;
+            };
+            let tap = format!("tap{}", short(pid(n)));
+            let is_plugged = world.ports.contains_key(&*format!("qvo{}", short(pid(n))));
+            for _ in 0..200 {
+                let direction = Direction::ALL[random.below(2) as usize];
+                let flow = Flow {
+                    src: random.address(),
+                    dst: random.address(),
+                    protocol: if random.below(3) == 0 { 17 } else { 6 },
+                    ports: Some((40000, random.below(90) as u16)),
+                    icmp: None,
+                };
+                let wanted =
+                    is_plugged && verdict::allows(planner.desired(), &port, direction, &flow);
+                let shape = planner.filter().numbers.shape();
+                let got = kernel_allows(&world, &shape, &tap, direction, &flow);
+                assert_eq!(got, wanted, "seed {seed}: {tap} {direction:?} {flow:?}");
+            }
+        }
+        let writes = world.restart_writes();
+        assert!(
+            writes.iter().all(|b| items(b) == 0),
+            "seed {seed}: {writes:?}"
+        );
+    }
+}
+
+#[test]
+fn filters_stand_before_the_tag_and_a_vif_that_cannot_be_filtered_stays_dead() {
+    let (mut world, mut planner) = start();
+    world.wish(&mut planner, group(1, vec![]));
+    plug(&mut world, &mut planner, 1, &[1]);
+    world.think(&mut planner);
+    let at = world.pending.iter().position(|b| items(b) > 0).unwrap();
+    world.fail(&mut planner, at, 0);
+    for _ in 0..20 {
+        world.think(&mut planner);
+        let Some(at) = world.pending.iter().position(|b| items(b) == 0) else {
+            break;
+        };
+        world.carry_out(&mut planner, at);
+    }
+    let name = format!("qvo{}", short(pid(1)));
+    let tag = |world: &World, name: &str| world.ports[name].tag;
+    assert!(
+        matches!(tag(&world, &name), None | Some(4095)),
+        "the filter does not stand"
+    );
+    world.quiesce(&mut planner);
+    assert_eq!(tag(&world, &name), Some(1));
+
+    let straight = vm(2, &[1]);
+    world.wish(&mut planner, Delta::Port(straight.clone()));
+    world.plug(&mut planner, "tap-direct", straight.id, straight.mac);
+    world.quiesce(&mut planner);
+    assert_eq!(tag(&world, "tap-direct"), Some(4095));
+    let (status, reason) = &world.statuses[&pid(2)];
+    assert_eq!(*status, PortStatus::Error);
+    assert!(
+        reason.as_ref().unwrap().contains("plug it hybrid"),
+        "{reason:?}"
+    );
+}
+
+#[test]
+fn a_kernel_that_cannot_filter_keeps_filtered_ports_dead_and_others_not() {
+    let (mut world, mut planner) = start();
+    let event = crate::ops::ExecEvent::NftUnable {
+        reason: "no bridge family".into(),
+    };
+    planner.event(event, Now::default());
+    plug(&mut world, &mut planner, 1, &[]);
+    let mut open = vm(2, &[]);
+    open.port_security = false;
+    world.wish(&mut planner, Delta::Port(open.clone()));
+    world.plug(&mut planner, "tap-open", open.id, open.mac);
+    world.quiesce(&mut planner);
+    let name = format!("qvo{}", short(pid(1)));
+    assert_eq!(world.ports[&*name].tag, Some(4095));
+    assert_eq!(world.ports["tap-open"].tag, Some(1));
+}
+
+fn connection(zone: u16, src: &str, dst: &str, port: u16) -> Connection {
+    let tuple = Tuple::new(src.parse().unwrap(), dst.parse().unwrap(), 6, 40000, port);
+    Connection {
+        family: NfFamily::IPV4,
+        entry: CtEntry {
+            original: Some(tuple),
+            zone: Some(zone),
+            ..CtEntry::default()
+        },
+    }
+}
+
+#[test]
+fn exactly_the_connections_that_rules_forbid_are_cut() {
+    let (mut world, mut planner) = start();
+    let set = Remote::Set(RemoteId::Group(gid(2)));
+    let rules = |ports: &[u16]| -> Vec<Rule> {
+        let mut list: Vec<Rule> = ports
+            .iter()
+            .map(|p| rule(u128::from(*p), Direction::Ingress, tcp(*p), Remote::Any))
+            .collect();
+        list.push(rule(900, Direction::Ingress, tcp(443), set));
+        list.push(rule(901, Direction::Egress, Service::Any, Remote::Any));
+        list
+    };
+    world.wish(&mut planner, group(1, rules(&[22, 80])));
+    world.wish(&mut planner, member(2, 1, &["10.0.9.1/32"]));
+    plug(&mut world, &mut planner, 1, &[1]);
+    plug(&mut world, &mut planner, 2, &[1]);
+    world.quiesce(&mut planner);
+    let zone = |n| planner.filter().numbers.zone(pid(n)).unwrap();
+    let (one, two) = (zone(1), zone(2));
+    let kept = [
+        connection(one, "10.9.9.9", "10.0.0.1", 22),
+        connection(one, "10.0.0.1", "10.9.9.9", 80),
+        connection(0, "10.9.9.9", "10.0.0.1", 80),
+    ];
+    let forbidden = [
+        connection(one, "10.9.9.9", "10.0.0.1", 80),
+        connection(two, "10.9.9.9", "10.0.0.2", 80),
+    ];
+    let joined = connection(two, "10.0.9.1", "10.0.0.2", 443);
+    world.connections = [&kept[..], &forbidden, std::slice::from_ref(&joined)].concat();
+    world.conntrack.clear();
+
+    world.wish(&mut planner, group(1, rules(&[22])));
+    world.quiesce(&mut planner);
+    assert_eq!(
+        world.connections,
+        [&kept[..], std::slice::from_ref(&joined)].concat()
+    );
+    let lists = world
+        .conntrack
+        .iter()
+        .filter(|i| matches!(i, CtItems::List(_)));
+    assert_eq!(
+        lists.count(),
+        1,
+        "one look for all ports: {:?}",
+        world.conntrack
+    );
+
+    world.wish(&mut planner, member(2, 1, &[]));
+    world.quiesce(&mut planner);
+    assert_eq!(world.connections, kept);
+    world.wish(&mut planner, Delta::PortGone(pid(1)));
+    world.quiesce(&mut planner);
+    assert_eq!(world.connections, kept[2..], "all of the port's zone");
+}
+
+#[test]
+fn one_change_costs_the_same_at_any_density() {
+    let costs = |n_groups: u128, n_members: u128| -> Vec<u64> {
+        let (mut world, mut planner) = start();
+        for g in 0..n_groups {
+            let set = Remote::Set(RemoteId::Group(gid(g)));
+            let rules = (0..20).map(|p| rule(p, Direction::Ingress, tcp(p as u16 + 1), set));
+            world.wish(&mut planner, group(g, rules.collect()));
+            plug(&mut world, &mut planner, g + 1, &[g]);
+        }
+        for m in 0..n_members {
+            let text = format!("10.{}.{}.{}/32", 1 + (m >> 16), m >> 8 & 0xff, m & 0xff);
+            world.wish(&mut planner, member(0, m + 10, &[&text]));
+        }
+        world.quiesce(&mut planner);
+        let mut costs = Vec::new();
+        let mut cost = |world: &mut World, planner: &mut Planner, delta: Delta| {
+            let before = planner.stats();
+            world.wish(planner, delta);
+            world.quiesce(planner);
+            let after = planner.stats();
+            costs.push(after.cells_rendered - before.cells_rendered);
+            costs.push(after.nft_items - before.nft_items);
+            costs.push(after.nft_batches - before.nft_batches);
+        };
+        cost(&mut world, &mut planner, member(0, 1, &["10.200.0.1/32"]));
+        let set = Remote::Set(RemoteId::Group(gid(0)));
+        let rules = (0..21).map(|p| rule(p, Direction::Ingress, tcp(p as u16 + 1), set));
+        cost(&mut world, &mut planner, group(0, rules.collect()));
+        let before = planner.stats();
+        plug(&mut world, &mut planner, 5000, &[0]);
+        world.quiesce(&mut planner);
+        costs.push(planner.stats().nft_items - before.nft_items);
+        costs
+    };
+    let few = costs(2, 10);
+    assert_eq!(few, costs(100, 3000));
+    assert_eq!(
+        few[..3],
+        [1, 1, 1],
+        "a member is one cell, one element, one transaction"
+    );
+    assert_eq!(few[4..6], [1, 1], "a rule is one element");
+    assert_eq!(few[6], 8, "a port with a known set of groups");
+}
