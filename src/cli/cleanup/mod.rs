@@ -1,12 +1,13 @@
 //! `vifd cleanup`: takes away what vifd has put on this host, and nothing else.
 //!
 //! Works without an agent. First a survey says what bears our marks, then it is removed: rows in one transaction, then
-//! flows, then namespaces. What cannot be removed is told at the end; the rest goes all the same. Held by
+//! flows, tables of the packet filter, namespaces. What cannot be removed is told at the end; the rest goes all the same. Held by
 //! `tests/ovs_cli.rs`.
 
 mod flows;
 mod namespaces;
 mod survey;
+mod tables;
 
 use serde::Serialize;
 
@@ -22,7 +23,8 @@ use survey::{Survey, survey};
 #[derive(clap::Args, Clone, PartialEq, Eq, Debug)]
 #[command(
     long_about = "Removes what vifd has put on this host: its flows (by their cookie), its ports and bridges (by \
-        external_ids:vifd-owner), what it remembered in other_config of VIFs, and its network namespaces. VIFs stay \
+        external_ids:vifd-owner), what it remembered in other_config of VIFs, its tables of the packet \
+        filter (vifd), and its network namespaces. VIFs stay \
         plugged, on the dead VLAN, as if they were new. Bridges that others made stay, and physical bridges go on \
         forwarding. Bridges of ours stay for as long as they hold ports of others.\n\nTraffic of VIFs stops. \
         Refuses to work while the agent runs.",
@@ -66,6 +68,8 @@ pub(super) enum Removal {
     },
     /// Flows with our cookie on a bridge that stays.
     Flows { bridge: String, flows: usize },
+    /// A table of the packet filter.
+    Table { family: String, name: String },
     /// A network namespace.
     Namespace { name: String },
 }
@@ -88,6 +92,7 @@ impl Removal {
                 tag: None,
             } => format!("what was remembered of VIF {name} on {bridge} (it stays)"),
             Removal::Flows { bridge, flows } => format!("{flows} flows on {bridge}"),
+            Removal::Table { family, name } => format!("table {family} {name}"),
             Removal::Namespace { name } => format!("network namespace {name}"),
         }
     }
@@ -132,15 +137,21 @@ async fn clean(config: &Config, dry_run: bool) -> Result<Report, Failure> {
     let (mut flows, unreachable) = flows::find(config, &staying).await;
     problems.extend(unreachable);
     kept.extend(flows::kept(&staying, &flows));
+    let mut filter = tables::find();
     let mut spaces = namespaces::find();
     if !dry_run {
         if let Err(failure) = survey::remove(&mut switch, &rows, Apply::Wait).await {
             problems.push(failure.text);
         }
         problems.extend(flows::remove(config, &staying, &mut flows).await);
+        if let Some(problem) = tables::remove(&filter) {
+            problems.push(problem);
+            filter.clear();
+        }
         problems.extend(namespaces::remove(&mut spaces));
     }
-    let removed = [rows, flows, spaces].concat();
+    let filter: Vec<Removal> = tables::removals(&filter).collect();
+    let removed = [rows, flows, filter, spaces].concat();
     Ok(Report {
         dry_run,
         removed,
