@@ -46,7 +46,7 @@ type Found = Vec<(NftKey, NftBody)>;
 async fn up(mailbox: &mut Mailbox) -> (Variant, Found) {
     mailbox
         .until("what stands", |event| match event {
-            ExecEvent::NftUp { variant, found } => Some((*variant, found.clone())),
+            ExecEvent::NftUp { variant, found, .. } => Some((*variant, found.clone())),
             _ => None,
         })
         .await
@@ -81,9 +81,14 @@ fn device(name: &str, data: [u8; 4]) -> (NftKey, Option<NftBody>) {
 }
 
 async fn write(mailbox: &mut Mailbox, items: Vec<(NftKey, Option<NftBody>)>) {
+    let readings = mailbox.seen.iter().filter_map(|event| match event {
+        ExecEvent::NftUp { reading, .. } => Some(*reading),
+        _ => None,
+    });
     let batch = NftBatch {
         items,
         complete: true,
+        reading: readings.last().unwrap(),
     };
     let outcome = mailbox.carry_out(Items::Nft(batch)).await;
     assert!(

@@ -288,7 +288,7 @@ impl Agent {
                 self.log_outcome(target, *id, outcome);
                 self.executors.finished(*id, outcome);
             }
-            ExecEvent::NftUp { variant, found } => {
+            ExecEvent::NftUp { variant, found, .. } => {
                 self.metrics.event("nft_up");
                 self.metrics.resync(label(&Target::Nft));
                 info!(

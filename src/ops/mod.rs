@@ -148,6 +148,8 @@ pub enum ExecEvent {
         variant: Variant,
         /// What stands.
         found: Vec<(NftKey, NftBody)>,
+        /// The number of this reading.
+        reading: u64,
     },
     /// The packet filter takes nothing for now. What stands stays.
     NftDown {

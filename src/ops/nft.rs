@@ -172,4 +172,6 @@ pub struct NftBatch {
     pub items: Vec<(NftKey, Option<NftBody>)>,
     /// With these, everything that is wanted stands: what was closed because it did not may be opened.
     pub complete: bool,
+    /// The reading on which it rests. An executor that has read again since does not carry it out.
+    pub reading: u64,
 }

@@ -180,7 +180,11 @@ impl Planner {
         Some(Batch {
             target: Target::Nft,
             id,
-            items: Items::Nft(NftBatch { items, complete }),
+            items: Items::Nft(NftBatch {
+                items,
+                complete,
+                reading: self.nft_reading,
+            }),
         })
     }
 }

@@ -168,6 +168,8 @@ pub struct Planner {
     filter: Filter,
     /// The packet filter was read: it is told when everything wanted stands.
     nft_to_confirm: bool,
+    /// The last reading of the packet filter.
+    nft_reading: u64,
     /// The batch that tells it.
     nft_confirming: Option<u64>,
     reports: Ledger<PortId, PortReport>,
@@ -221,6 +223,7 @@ impl Planner {
             nft: Ledger::new(Learns::FromAcks, NFT_BATCH),
             filter: Filter::default(),
             nft_to_confirm: false,
+            nft_reading: 0,
             nft_confirming: None,
             reports: Ledger::new(Learns::FromAcks, REPORT_BATCH),
             applying: FxHashMap::default(),
@@ -356,7 +359,14 @@ impl Planner {
                     }
                 }
             }
-            ExecEvent::NftUp { variant, found } => self.on_nft_up(variant, found),
+            ExecEvent::NftUp {
+                variant,
+                found,
+                reading,
+            } => {
+                self.nft_reading = reading;
+                self.on_nft_up(variant, found);
+            }
             ExecEvent::NftDown { .. } => self.nft.go_offline(),
             ExecEvent::NftUnable { reason } => self.on_nft_unable(reason),
             ExecEvent::Connections(found) => self.on_connections(found),

@@ -10,7 +10,7 @@
 //! and told, and the batch that makes it complete opens them in the same transaction.
 //!
 //! It has a thread of its own: the kernel carries a transaction out while it is being sent. Knows nothing of ports and
-//! groups. Held by `tests/kernel_firewall.rs`.
+//! groups. Held by `tests/exec_nft.rs`.
 
 mod closed;
 mod stands;
@@ -77,6 +77,7 @@ pub fn spawn(
         batches,
         metrics,
         told: None,
+        reading: 0,
     };
     let started = std::thread::Builder::new()
         .name("vifd-nft".into())
@@ -102,6 +103,8 @@ struct Executor {
     metrics: PacketFilter,
     /// What was said of the design, so that it is said once.
     told: Option<String>,
+    /// How often the tables were read.
+    reading: u64,
 }
 
 /// Why a session is over.
@@ -306,9 +309,11 @@ impl Executor {
         session.generation = picture.generation;
         self.adopt(session, &ruleset).await?;
         found.extend(session.stands.replace(&ruleset));
+        self.reading += 1;
         let event = ExecEvent::NftUp {
             variant: session.variant,
             found,
+            reading: self.reading,
         };
         Ok(self.teller.event(event).await?)
     }
@@ -335,7 +340,8 @@ impl Executor {
         if batch.is_empty() {
             return Ok(());
         }
-        match session.client.commit(batch, None).await {
+        let expected = Some(session.generation);
+        match session.client.commit(batch, expected).await {
             Ok(_) => {
                 session.generation = session.client.generation().await?;
                 Ok(())
@@ -387,6 +393,11 @@ impl Executor {
             let outcome = Outcome::Rejected { at: None, reason };
             return Ok(self.teller.finished(batch.id, outcome).await?);
         };
+        if items.reading != self.reading {
+            let reason = Arc::from("the tables were read again meanwhile");
+            let outcome = Outcome::Lost { reason };
+            return Ok(self.teller.finished(batch.id, outcome).await?);
+        }
         let result = self.change(&items, session).await;
         let outcome = match &result {
             Ok((Commit::Done, _)) => Outcome::Done {

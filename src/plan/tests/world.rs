@@ -192,7 +192,14 @@ impl World {
         let found = self.nft.iter().map(|(k, b)| (k.clone(), b.clone()));
         let variant = Variant::Bridge { zones: true };
         let found = found.collect();
-        planner.event(ExecEvent::NftUp { variant, found }, self.now());
+        planner.event(
+            ExecEvent::NftUp {
+                variant,
+                found,
+                reading: 1,
+            },
+            self.now(),
+        );
     }
 
     pub fn tell_source(&mut self, planner: &mut Planner) {

@@ -28,7 +28,7 @@
 //!
 //! As the integration bridge's own firewall: what is invalid is dropped before rules are looked at; from a port only
 //! IPv4, IPv6, ARP and RARP pass, untagged; a port is stateless if all its groups are. The host itself may send to its
-//! VMs. Held by the stories and properties of `plan::tests` and, with packets, by `tests/kernel_firewall.rs`.
+//! VMs. Held by the stories and properties of `plan::tests` and, with packets, by `tests/firewall`.
 
 mod cut;
 mod follow;

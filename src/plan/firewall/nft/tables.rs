@@ -16,7 +16,7 @@
 //! bridge netfilter is switched off, nothing passes. Every policy is accept, and a device that is not in `vif` is not
 //! ours.
 //!
-//! Held by `tests/kernel_firewall.rs`.
+//! Held by `tests/firewall`.
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,116 @@
+//! The executor of tracked connections against the kernel, in a network namespace of its own.
+
+mod exec_bed;
+
+use std::net::IpAddr;
+
+use exec_bed::{Mailbox, block_on};
+use nft::conntrack::{Entry, Filter, Status, Tuple};
+use nft::message::Family;
+use nft::net::{ConntrackClient, DeleteFilters};
+use testbed::Namespace;
+use tokio::sync::mpsc;
+use vifd::exec::conntrack;
+use vifd::ops::conntrack::{Connection, CtItems, Scope};
+use vifd::ops::{ExecEvent, Items, Outcome, Target};
+use vifd::telemetry::PacketFilter;
+
+fn entry(zone: u16, src: &str, dst: &str, port: u16) -> Entry {
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    Entry {
+        original: Some(Tuple::new(ip(src), ip(dst), 17, 40000, port)),
+        reply: Some(Tuple::new(ip(dst), ip(src), 17, port, 40000)),
+        zone: (zone != 0).then_some(zone),
+        status: Some(Status::CONFIRMED.with(Status::SEEN_REPLY)),
+        timeout: Some(600),
+        ..Entry::default()
+    }
+}
+
+fn family(src: &str) -> Family {
+    match src.parse::<IpAddr>().unwrap() {
+        IpAddr::V4(_) => Family::IPV4,
+        IpAddr::V6(_) => Family::IPV6,
+    }
+}
+
+const KNOWN: [(u16, &str, &str, u16); 6] = [
+    (7, "10.0.0.1", "10.0.0.2", 53),
+    (7, "10.0.0.1", "10.0.0.2", 54),
+    (8, "10.0.0.1", "10.0.0.2", 53),
+    (8, "2001:db8::1", "2001:db8::2", 53),
+    (0, "10.0.0.1", "10.0.0.2", 53),
+    (0, "10.0.9.1", "10.0.9.2", 53),
+];
+
+fn ports(list: &[Connection]) -> Vec<(u16, Option<u16>)> {
+    let port = |c: &Connection| {
+        let proto = c.entry.original.as_ref()?.proto.as_ref()?;
+        proto.dst_port
+    };
+    let mut ports: Vec<_> = list.iter().map(|c| (c.zone(), port(c))).collect();
+    ports.sort_unstable();
+    ports
+}
+
+async fn list(mailbox: &mut Mailbox, scopes: Vec<Scope>) -> Vec<Connection> {
+    let id = mailbox
+        .submit(Items::Conntrack(CtItems::List(scopes)))
+        .await;
+    let found = mailbox
+        .until("connections", |event| match event {
+            ExecEvent::Connections(found) => Some(found.clone()),
+            _ => None,
+        })
+        .await;
+    let outcome = mailbox.outcome(id).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    found
+}
+
+#[test]
+fn exactly_what_is_named_is_listed_and_cut() {
+    let namespace = Namespace::new(true).expect("root can make namespaces");
+    let test = || {
+        let mut client = ConntrackClient::open(DeleteFilters::default()).unwrap();
+        for (zone, src, dst, port) in KNOWN {
+            client
+                .create(family(src), entry(zone, src, dst, port))
+                .unwrap();
+        }
+        block_on(async {
+            let (sender, events) = mpsc::channel(16);
+            let metrics = PacketFilter::default();
+            let batches = conntrack::spawn(sender, metrics.clone());
+            let mut mailbox = Mailbox::new(Target::Conntrack, events, batches);
+            let found = list(&mut mailbox, vec![Scope::Zone(7)]).await;
+            assert_eq!(ports(&found), [(7, Some(53)), (7, Some(54))]);
+            let many: Vec<Scope> = (8..30).map(Scope::Zone).collect();
+            let found = list(&mut mailbox, many).await;
+            assert_eq!(ports(&found), [(8, Some(53)), (8, Some(53))]);
+            let addresses = Scope::Addresses(vec!["10.0.9.2".parse().unwrap()]);
+            assert_eq!(list(&mut mailbox, vec![addresses]).await.len(), 1);
+
+            let mut cut = list(&mut mailbox, vec![Scope::Zone(8)]).await;
+            cut.retain(|c| c.family == Family::IPV6);
+            cut.extend(
+                list(&mut mailbox, vec![Scope::Zone(7)])
+                    .await
+                    .into_iter()
+                    .take(1),
+            );
+            assert_eq!(cut.len(), 2);
+            for _ in 0..2 {
+                // The second time they are gone already, which is no error.
+                let items = Items::Conntrack(CtItems::Cut(cut.clone()));
+                let outcome = mailbox.carry_out(items).await;
+                assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+            }
+            assert_eq!(metrics.connections_cut.get(), 2);
+        });
+        let left = client.dump(&Filter::default()).unwrap();
+        assert_eq!(left.len(), KNOWN.len() - 2);
+        Ok(())
+    };
+    namespace.run(test).unwrap();
+}
