@@ -88,7 +88,7 @@ async fn write(mailbox: &mut Mailbox, items: Vec<(NftKey, Option<NftBody>)>) {
     let batch = NftBatch {
         items,
         complete: true,
-        reading: readings.last().unwrap(),
+        reading: readings.max().unwrap(),
     };
     let outcome = mailbox.carry_out(Items::Nft(batch)).await;
     assert!(
