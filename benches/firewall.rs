@@ -121,7 +121,7 @@ impl Host {
         let (sender, events) = mpsc::channel(64);
         let batches = exec::spawn(Settings::default(), sender, PacketFilter::default());
         let mut world = World::new();
-        world.filters = true;
+        world.firewall = Some(FirewallDriver::Nft);
         let planner = world.start_agent();
         let mut host = Host {
             world,
