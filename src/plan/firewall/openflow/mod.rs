@@ -27,7 +27,7 @@
 //!   the sender's hardware address as well as in the frame's.
 //! * *An address of several ports* (a virtual router's) leads to all of them.
 //!
-//! * *Packets for several* pass the rules of each filtered port ([`station`]); NORMAL floods to none of them.
+//! * *Packets for several* pass the rules of each filtered port ([`mod@station`]); NORMAL floods to none of them.
 //!
 //! Limits: on the userspace datapath conntrack keeps ports of TCP and UDP alone, so rules with ports of DCCP and UDP-Lite
 //! match nothing there, nor do first fragments of SCTP. Without conntrack fragments have no ports (see [`service`]).
