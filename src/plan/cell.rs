@@ -212,6 +212,20 @@ impl Facet {
 }
 
 impl Facet {
+    /// `true` for the flows by which the OVS-native firewall judges packets.
+    pub fn is_firewall(self) -> bool {
+        matches!(
+            self,
+            Facet::Guard
+                | Facet::Zone
+                | Facet::Multicast
+                | Facet::Station
+                | Facet::FlowRules
+                | Facet::FlowSet
+                | Facet::FlowMember
+        )
+    }
+
     /// `true` if what it lacks is told to people: one facet per kind of trouble, so that it is told once.
     pub fn is_told(self) -> bool {
         matches!(

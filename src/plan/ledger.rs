@@ -142,6 +142,8 @@ pub struct Ledger<K, V> {
     limit: usize,
     online: bool,
     may_delete: bool,
+    /// What a cell asked for in this life may go, whatever else waits.
+    may_drop: bool,
     moved: Vec<CellId>,
 }
 
@@ -166,6 +168,7 @@ where
             limit: max_batch,
             online: false,
             may_delete: false,
+            may_drop: false,
             moved: Vec::new(),
         }
     }
@@ -338,6 +341,16 @@ where
         self.entries.contains_key(key)
     }
 
+    /// From here on what a cell asked for, and asks for no longer, is removed; what was found and nobody has asked for
+    /// still waits.
+    pub fn allow_drops(&mut self) {
+        if !std::mem::replace(&mut self.may_drop, true) {
+            for key in std::mem::take(&mut self.withheld) {
+                self.touch(&key);
+            }
+        }
+    }
+
     /// From here on what nobody wants is removed. Until then deletions wait.
     pub fn allow_deletes(&mut self) {
         if !std::mem::replace(&mut self.may_delete, true) {
@@ -462,7 +475,7 @@ where
                 entry.queued = false;
                 continue;
             }
-            if entry.want.is_none() && !self.may_delete {
+            if entry.want.is_none() && !(self.may_delete || self.may_drop && entry.cell.is_some()) {
                 entry.queued = false;
                 self.withheld.push(key);
                 continue;
@@ -626,7 +639,7 @@ where
         if entry.queued || entry.in_flight || entry.failure.as_ref().is_some_and(|f| f.waiting) {
             return;
         }
-        if entry.want.is_none() && !self.may_delete {
+        if entry.want.is_none() && !(self.may_delete || self.may_drop && entry.cell.is_some()) {
             self.withheld.push(key.clone());
             return;
         }

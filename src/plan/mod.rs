@@ -154,6 +154,9 @@ pub struct Planner {
     waiting_vlan: FxHashSet<PortId>,
     tunnel_names: FxHashMap<Arc<str>, Endpoint>,
     index: firewall::openflow::Index,
+    /// Cells of the firewall that hold what they have not rendered in this life: what stands of them is claimed by
+    /// nobody yet.
+    unclaimed: FxHashSet<CellId>,
     /// Ports of the integration bridge found without floods, not yet known to be VIFs.
     unflooded: Vec<(FlowKey, FlowBody)>,
     cells: FxHashMap<CellId, Cell>,
@@ -211,6 +214,7 @@ impl Planner {
             waiting_vlan: FxHashSet::default(),
             tunnel_names: FxHashMap::default(),
             index: firewall::openflow::Index::default(),
+            unclaimed: FxHashSet::default(),
             unflooded: Vec::new(),
             cells: FxHashMap::default(),
             waiters: FxHashMap::default(),
@@ -497,6 +501,12 @@ impl Planner {
         if !known {
             return;
         }
+        if !self.unclaimed.is_empty() {
+            for ledger in self.flows.values_mut() {
+                ledger.allow_drops();
+            }
+            return;
+        }
         self.settled_in = true;
         self.vlans.drop_hints();
         self.filter.numbers.drop_hints();
@@ -614,6 +624,11 @@ impl Planner {
         }
         let mut cell = self.cells.remove(id).unwrap_or_default();
         let mut need = rendered.need;
+        if rendered.items.is_some() {
+            self.unclaimed.remove(id);
+        } else if !self.settled_in && id.facet.is_firewall() {
+            self.unclaimed.insert(id.clone());
+        }
         if let Some(items) = rendered.items {
             let old = std::mem::take(&mut cell.keys);
             let mut keys: Vec<ItemKey> = Vec::with_capacity(items.len());

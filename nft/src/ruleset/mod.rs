@@ -32,7 +32,7 @@ use crate::flowtable::Flowtable;
 use crate::message::{Body, Family, Message, Op};
 use crate::name::Name;
 use crate::object::{Object, ObjectType};
-use crate::rule::{OwnedRule, Rule};
+use crate::rule::{AnonymousSet, OwnedRule, Rule};
 use crate::set::{Set, SetFlags};
 use crate::table::Table;
 
@@ -201,16 +201,24 @@ impl TableState {
     }
 }
 
-/// A rule to be written: handles and positions would name rules of the past.
+/// A rule to be written: handles and positions would name rules of the past, and what the kernel reports of an anonymous
+/// set it does not take back.
 pub(crate) fn without_handles(owned: &OwnedRule) -> OwnedRule {
     let rule = Rule {
         handle: None,
         position: None,
         ..owned.rule.clone()
     };
+    let sets = owned.sets.iter().map(|anonymous| AnonymousSet {
+        set: Set {
+            id: anonymous.set.id,
+            ..anonymous.set.intended()
+        },
+        elements: anonymous.elements.clone(),
+    });
     OwnedRule {
         rule,
-        sets: owned.sets.clone(),
+        sets: sets.collect(),
     }
 }
 

@@ -292,3 +292,38 @@ fn an_address_in_two_sets_is_one_flow() {
     world.quiesce(&mut planner);
     assert_eq!(about(&world), [1, 1]);
 }
+
+#[test]
+fn rules_that_changed_while_the_agent_was_away_take_no_flow_of_the_port_away() {
+    let (mut world, mut planner) = one_port();
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    world.quiesce(&mut planner);
+    let set = Remote::Set(group_id(9).into());
+    let rules = [
+        rule(1, Direction::Ingress, tcp(80, 80), Remote::Any),
+        rule(2, Direction::Ingress, tcp(443, 443), set),
+    ];
+    // As the agent that is killed now would have learned.
+    world.wish(&mut planner, Delta::Group(group(1, &rules)));
+    world.wish(&mut planner, member(9, 5, &["10.5.0.1/32"]));
+    let mut planner = world.start_agent();
+    let own = |world: &World| {
+        let keys = world.flows["br-int"].keys();
+        let own = keys.filter(|key| {
+            key.matching
+                .get(ofproto::matching::FieldId::IN_PORT)
+                .is_some()
+        });
+        own.count()
+    };
+    let before = own(&world);
+    for _ in 0..20 {
+        world.think(&mut planner);
+        if world.pending.is_empty() {
+            break;
+        }
+        world.carry_out(&mut planner, 0);
+        assert_eq!(own(&world), before);
+    }
+    assert!(planner.is_settled_in());
+}
