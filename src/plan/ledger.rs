@@ -144,6 +144,7 @@ pub struct Ledger<K, V> {
     may_delete: bool,
     /// What a cell asked for in this life may go, whatever else waits.
     may_drop: bool,
+    waits_for_answers: bool,
     moved: Vec<CellId>,
 }
 
@@ -169,6 +170,7 @@ where
             online: false,
             may_delete: false,
             may_drop: false,
+            waits_for_answers: false,
             moved: Vec::new(),
         }
     }
@@ -191,6 +193,12 @@ where
     fn enqueue(&mut self, key: K, is_wanted: bool) {
         let queue = self.stage(&key, is_wanted).queue();
         self.queues[queue].push_back(key);
+    }
+
+    /// What is asked for again while it is being removed counts as pending until the answer has come.
+    pub fn waiting_for_answers(mut self) -> Self {
+        self.waits_for_answers = true;
+        self
     }
 
     /// `true` while the executor takes batches.
@@ -613,7 +621,9 @@ where
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        let settled = entry.is_settled();
+        // What stands now may be on its way out: asked for again, it stands when the answer has come.
+        let leaves = self.waits_for_answers && entry.in_flight && entry.want.is_some();
+        let settled = entry.is_settled() && !leaves;
         if !settled
             && !entry.counted
             && let Some(cell) = &entry.cell

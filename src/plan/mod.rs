@@ -224,7 +224,7 @@ impl Planner {
             flows,
             rows: Ledger::new(Learns::FromFacts, ROW_BATCH),
             links: Ledger::new(Learns::FromFacts, LINK_BATCH),
-            nft: Ledger::new(Learns::FromAcks, NFT_BATCH),
+            nft: Ledger::new(Learns::FromAcks, NFT_BATCH).waiting_for_answers(),
             filter: Filter::default(),
             nft_to_confirm: false,
             nft_reading: 0,

@@ -52,6 +52,23 @@ fn a_change_in_flight_goes_into_the_next_batch() {
 }
 
 #[test]
+fn what_is_asked_for_again_while_it_is_removed_does_not_stand() {
+    let mut ledger = online().waiting_for_answers();
+    ledger.set(&"k", &cell("a"), 1).unwrap();
+    ledger.take(1, 0).unwrap();
+    ledger.finish(1, &done(), 0);
+    ledger.unset(&"k", &cell("a"));
+    assert_eq!(ledger.take(2, 0), Some(vec![("k", None)]));
+    ledger.set(&"k", &cell("a"), 1).unwrap();
+    assert_eq!(ledger.state(&cell("a")), CellState::Pending);
+    ledger.finish(2, &done(), 0);
+    assert_eq!(ledger.state(&cell("a")), CellState::Pending);
+    assert_eq!(ledger.take(3, 0), Some(vec![("k", Some(1))]));
+    ledger.finish(3, &done(), 0);
+    assert_eq!(ledger.state(&cell("a")), CellState::Settled);
+}
+
+#[test]
 fn a_key_that_moves_to_another_cell_is_never_deleted() {
     let mut ledger = online();
     ledger.set(&"k", &cell("a"), 1).unwrap();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::render::{is_stateless, senders};
-use crate::model::{Direction, Port, PortId};
+use crate::model::{Direction, Port, PortId, RemoteId};
 use crate::ops::conntrack::{Connection, CtItems, Scope};
 use crate::ops::nft::Variant;
 use crate::ops::{Batch, Items, Outcome, Target};
@@ -19,6 +19,8 @@ use crate::plan::firewall::verdict::{self, Flow};
 #[derive(Clone, Default, Debug)]
 pub struct Cuts {
     ports: BTreeSet<PortId>,
+    /// Addresses left these sets: the ports whose rules name them are looked at.
+    remotes: BTreeSet<RemoteId>,
     /// Zones, and addresses where there are none, of ports that are gone.
     gone: BTreeSet<Scope>,
     condemned: Vec<Connection>,
@@ -30,6 +32,11 @@ impl Cuts {
     /// Connections of this port may not be allowed any more.
     pub fn check(&mut self, id: PortId) {
         self.ports.insert(id);
+    }
+
+    /// Connections with addresses that left this set may not be allowed any more.
+    pub fn check_remote(&mut self, id: RemoteId) {
+        self.remotes.insert(id);
     }
 
     /// Nothing that this scope holds is allowed any more.
@@ -92,6 +99,12 @@ impl Planner {
         let is_settled = self.nft.is_online() && !self.nft.is_busy() && self.is_dirty.is_empty();
         if !is_settled || self.filter.cuts.under_way.is_some() {
             return None;
+        }
+        for remote in std::mem::take(&mut self.filter.cuts.remotes) {
+            for number in self.filter.numbers.profiles_naming(remote) {
+                let ports = self.filter.numbers.ports_with(number);
+                self.filter.cuts.ports.extend(ports);
+            }
         }
         let condemned = std::mem::take(&mut self.filter.cuts.condemned);
         let (items, ports, gone) = if condemned.is_empty() {

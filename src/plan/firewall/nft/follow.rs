@@ -136,9 +136,7 @@ impl Planner {
             }
         }
         if !removed.is_empty() {
-            for number in self.filter.numbers.profiles_naming(id) {
-                self.check_ports_of(number);
-            }
+            self.filter.cuts.check_remote(id);
         }
         if has_nets {
             for number in self.filter.numbers.profiles_naming(id) {
