@@ -42,6 +42,7 @@ situations! {
 
 situations! {
     nft = crate::bed::Driver::Nft, [
+        addresses::equal_addresses_on_two_networks_are_kept_apart,
         addresses::arp_and_neighbours_are_held_to_own_addresses,
         addresses::pairs_of_prefixes_and_of_everything,
         addresses::a_port_asks_for_an_address_before_it_has_one,
@@ -53,6 +54,8 @@ situations! {
         services::protocols_by_number,
         services::the_whole_range_of_ports,
         services::fragments_are_judged_as_a_whole,
+        changes::a_member_that_leaves_takes_only_its_connections,
+        changes::a_rule_that_goes_stops_a_running_stream,
         changes::port_security_off_and_on,
         changes::stateful_and_stateless,
     ]

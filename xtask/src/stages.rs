@@ -105,7 +105,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "firewall",
-        about: "security groups: generated packets against a reference",
+        about: "security groups: generated packets against a reference, kills under a prober",
         budget: 360,
         built: true,
         run: firewall,

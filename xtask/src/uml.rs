@@ -68,8 +68,9 @@ const NF_TABLES: &str = "probe:: expressions::";
 /// userspace datapath alone.
 const ZONES: &[&str] = &["ovs_firewall"];
 
-/// Of the tests of the firewall drivers, those of nf_tables, for the same reason.
-const FIREWALL: &str = "nft";
+/// Of the tests of the firewall drivers, single situations of nf_tables: without zones ports share one table of
+/// connections: networks with equal addresses are not kept apart, and what one port still may open another may answer.
+const FIREWALL: &str = "named::nft --skip equal_addresses --skip a_rule_that_goes";
 
 /// Builds the tests against a real switch and runs them inside. Whether all passed.
 pub fn switch_tests() -> Result<bool> {

@@ -1,6 +1,7 @@
 //! A world made real: a hypervisor, its agent, the world in its database, and a raw wire into every port.
 
 mod control;
+mod picture;
 mod volley;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use ipnet::IpNet;
 use testbed::{Join, PATIENCE, PlugSpec, Site, Wires, wait_until};
 
+pub use picture::Picture;
 pub use volley::{Outcome, Shot, volley};
 
 use crate::packet::{Body, DCCP, Ip, Packet, Payload, SCTP, TCP, UDP, UDPLITE};
@@ -138,6 +140,12 @@ impl Bed {
     pub fn wait_active(&mut self, ports: &[usize]) -> Result<()> {
         let specs: Vec<PlugSpec> = ports.iter().map(|&n| self.wires.spec(n).clone()).collect();
         self.site.wait_status(&specs, "ACTIVE").map(drop)
+    }
+
+    /// Takes ports out.
+    pub fn unplug(&mut self, ports: &[usize]) -> Result<()> {
+        self.plugged.retain(|n| !ports.contains(n));
+        self.wires.unplug(&self.site.hosts[0].hypervisor, ports)
     }
 
     /// Makes the database say what `world` says, and waits until the agent has done it.

@@ -1,0 +1,218 @@
+//! Groups, members, rules and ports change, and the agent is killed in between at seeded moments: no packet arrives that
+//! is forbidden in every state, none is lost that is allowed in every state, and each state ends as it does undisturbed.
+//!
+//! `VIFD_KILL_POINTS` is the number of kills (20), `VIFD_SEED` the seed, which is printed.
+
+mod probes;
+mod states;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::bed::{Bed, Driver, Picture};
+use crate::prober::{self, Probe, Report};
+use crate::random::{Random, seed, setting};
+
+use states::State;
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_vifd"))
+}
+
+/// Runs the prober while `during` does something to the bed's site.
+fn under_probe<T>(
+    bed: &mut Bed,
+    probes: &[Probe],
+    during: impl FnOnce(&mut Bed) -> Result<T>,
+) -> Result<(T, Report)> {
+    let stop = AtomicBool::new(false);
+    let wires = bed.wires.clone();
+    std::thread::scope(|scope| {
+        let prober = scope.spawn(|| prober::run(&wires, probes, &stop));
+        let done = during(bed);
+        stop.store(true, Ordering::SeqCst);
+        let report = prober
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((done?, report))
+    })
+}
+
+/// Waits until everything looks as it should.
+fn wait_for(bed: &Bed, wanted: &Picture, when: &str) -> Result<()> {
+    let deadline = Instant::now() + testbed::PATIENCE;
+    loop {
+        let now = Picture::of(bed)?;
+        if now == *wanted {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "{when}: not as without a kill:\n{}",
+                wanted.difference(&now)
+            );
+        }
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// Makes a state of the one that is there; waits for nothing.
+fn enter(bed: &mut Bed, state: &State) -> Result<()> {
+    bed.tell(&state.world)?;
+    let (out, in_) = state.plugs(&bed.plugged);
+    if !out.is_empty() {
+        bed.unplug(&out)?;
+    }
+    if !in_.is_empty() {
+        bed.plug_no_wait(&in_)?;
+    }
+    Ok(())
+}
+
+fn kill_points(driver: Driver) -> Result<()> {
+    let n_points = setting("VIFD_KILL_POINTS", 20)?;
+    let seed = seed()?;
+    println!("{n_points} kill points, VIFD_SEED={seed}");
+    let mut random = Random::new(seed);
+    let states = states::all();
+    let mut bed = Bed::start(program(), &states[0].world, driver)?;
+    bed.introduce()?;
+
+    // Undisturbed, twice round: what each state looks like, and how long it takes.
+    let probes = probes::all(&bed.world);
+    let mut pictures: BTreeMap<usize, Picture> = BTreeMap::new();
+    let start = Instant::now();
+    let ((), mut total) = under_probe(&mut bed, &probes, |bed| {
+        for (n, state) in states
+            .iter()
+            .enumerate()
+            .chain(states.iter().enumerate().take(1))
+        {
+            enter(bed, state)?;
+            bed.settle()?;
+            let plugged: Vec<usize> = state.plugged().into_iter().collect();
+            bed.wait_active(&plugged)?;
+            bed.settle()?;
+            pictures.insert(n, Picture::of(bed)?);
+        }
+        Ok(())
+    })?;
+    let span = start.elapsed() / u32::try_from(states.len() + 1)?;
+    check(&total, "undisturbed")?;
+
+    let mut at = 0;
+    for point in 0..n_points {
+        let next = (at + 1 + random.below(states.len() - 1)) % states.len();
+        let pause = span.mul_f64(random.below(1000) as f64 / 1000.0);
+        let when = format!(
+            "kill point {point} of VIFD_SEED={seed}, from state {at} to {next}, after {pause:?}"
+        );
+        let (story, report) = under_probe(&mut bed, &probes, |bed| {
+            let start = Instant::now();
+            enter(bed, &states[next])?;
+            let entered = start.elapsed();
+            std::thread::sleep(pause.saturating_sub(entered));
+            bed.site.hosts[0].agent.kill()?;
+            let killed = start.elapsed();
+            bed.site.hosts[0].agent.run()?;
+            wait_for(bed, &pictures[&next], &when)?;
+            bed.site.hosts[0].wait_settled()?;
+            Ok(format!(
+                "told at {entered:.1?}, killed at {killed:.1?}, settled at {:.1?}",
+                start.elapsed()
+            ))
+        })
+        .with_context(|| when.clone())?;
+        let when = format!("{when}: {story}");
+        check(&report, &when)?;
+        total.add(report);
+        wait_for(&bed, &pictures[&next], &when)?;
+        let audit = bed.site.hosts[0].agent.json(&["audit"])?;
+        ensure!(audit["differences"] == 0, "{when}: {audit}");
+        at = next;
+    }
+    println!(
+        "{n_points} kill points: {} forbidden packets, {} arrived; {} allowed packets, {} lost",
+        total.n_forbidden,
+        total.leaked.len(),
+        total.n_allowed,
+        total.lost.len()
+    );
+    Ok(())
+}
+
+fn check(report: &Report, when: &str) -> Result<()> {
+    ensure!(
+        report.n_forbidden > 0 && report.n_allowed > 0,
+        "{when}: no packet was sent"
+    );
+    ensure!(
+        report.leaked.is_empty(),
+        "{when}: forbidden packets arrived: {:#?}",
+        first(&report.leaked)
+    );
+    ensure!(
+        report.lost.is_empty(),
+        "{when}: allowed packets were lost: {:#?}",
+        first(&report.lost)
+    );
+    Ok(())
+}
+
+fn first(list: &[String]) -> &[String] {
+    &list[..list.len().min(8)]
+}
+
+/// The switch's daemon dies and comes back, several times, while its agent lives.
+fn switch_restarts() -> Result<()> {
+    let states = states::all();
+    let mut bed = Bed::start(program(), &states[0].world, Driver::OpenFlow)?;
+    bed.introduce()?;
+    let wanted = Picture::of(&bed)?;
+    let probes = probes::all(&bed.world);
+    let rounds = 3;
+    let ((), report) = under_probe(&mut bed, &probes, |bed| {
+        for round in 0..rounds {
+            bed.site.hosts[0].hypervisor.restart_vswitchd()?;
+            wait_for(bed, &wanted, &format!("restart {round}"))?;
+            bed.site.hosts[0].wait_settled()?;
+        }
+        Ok(())
+    })?;
+    println!(
+        "{rounds} restarts of ovs-vswitchd: {} forbidden packets, {} arrived",
+        report.n_forbidden,
+        report.leaked.len()
+    );
+    ensure!(
+        report.leaked.is_empty(),
+        "forbidden packets arrived: {:#?}",
+        first(&report.leaked)
+    );
+    // What is allowed passes again.
+    bed.introduce()?;
+    let ((), report) = under_probe(&mut bed, &probes, |_| {
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(())
+    })?;
+    check(&report, "after the restarts")
+}
+
+#[test]
+fn openflow_kill_points() -> Result<()> {
+    kill_points(Driver::OpenFlow)
+}
+
+#[test]
+fn openflow_switch_restarts() -> Result<()> {
+    switch_restarts()
+}
+
+#[test]
+fn nft_kill_points() -> Result<()> {
+    kill_points(Driver::Nft)
+}
