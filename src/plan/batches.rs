@@ -80,7 +80,9 @@ impl Planner {
             .cloned()
             .collect();
         let tunnel_bridge = self.config.tunnel_bridge.clone();
+        let half_rendered = self.filters_by_flows() && !self.is_dirty.is_empty();
         for (bridge, ledger) in &mut self.flows {
+            ledger.let_entries_wait(half_rendered && *bridge == int_bridge);
             if int_waits && *bridge == int_bridge || open.contains(bridge) {
                 continue;
             }

@@ -134,6 +134,8 @@ pub struct Ledger<K, V> {
     queues: [VecDeque<K>; N_QUEUES],
     /// Keys whose values open the way to others: written when those stand, removed before them.
     is_entry: fn(&K) -> bool,
+    /// Entries wait: what they lead to is not all asked for yet.
+    entries_wait: bool,
     withheld: Vec<K>,
     retries: BTreeMap<(u64, u64), K>,
     next_retry: u64,
@@ -161,6 +163,7 @@ where
             counts: FxHashMap::default(),
             queues: Default::default(),
             is_entry: |_| false,
+            entries_wait: false,
             withheld: Vec::new(),
             retries: BTreeMap::new(),
             next_retry: 0,
@@ -179,6 +182,11 @@ where
     /// removed before everything else there is to remove.
     pub fn with_entries(self, is_entry: fn(&K) -> bool) -> Self {
         Ledger { is_entry, ..self }
+    }
+
+    /// Whether entries have to wait, because what they lead to is not all asked for yet.
+    pub fn let_entries_wait(&mut self, wait: bool) {
+        self.entries_wait = wait;
     }
 
     fn stage(&self, key: &K, is_wanted: bool) -> Stage {
@@ -453,6 +461,9 @@ where
         }
         let mut items = Vec::new();
         for at in 0..N_QUEUES {
+            if at == Stage::Entry.queue() && self.entries_wait {
+                continue;
+            }
             self.fill(at, &mut items);
         }
         if items.is_empty() {
