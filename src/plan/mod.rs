@@ -521,6 +521,7 @@ impl Planner {
 
     fn view<'a>(&'a self, standing: &'a dyn Fn(&CellId) -> Standing) -> View<'a> {
         View {
+            int_flows: self.flows.get(&self.config.integration_bridge),
             config: &self.config,
             desired: &self.desired,
             observed: &self.observed,

@@ -19,6 +19,7 @@ use super::ledger::Ledger;
 use super::vlans::LocalVlans;
 use crate::model::observed::OfportState;
 use crate::model::{Desired, FirewallDriver, Observed, Ofport, PortId};
+use crate::ops::flow::{FlowBody, FlowKey};
 use crate::ops::link::LinkState;
 use crate::ops::nft::{NftBody, NftKey};
 use crate::ops::report::PortReport;
@@ -136,6 +137,8 @@ pub struct View<'a> {
     pub index: &'a openflow::Index,
     /// When ports were seen and wired.
     pub times: &'a FxHashMap<PortId, Times>,
+    /// The flows of the integration bridge.
+    pub int_flows: Option<&'a Ledger<FlowKey, FlowBody>>,
     /// Where other cells stand.
     pub standing: &'a dyn Fn(&CellId) -> Standing,
     /// VIFs whose tag `ovs-vswitchd` has not applied, with the `next_cfg` they wait for.
@@ -167,6 +170,11 @@ impl View<'_> {
             OfportState::Unassigned => Err(Need::Ofport(Arc::from(name))),
             OfportState::Failed => Err(Need::OfportFailed(Arc::from(name), port.error.clone())),
         }
+    }
+
+    /// `true` if that flow of the integration bridge is wanted or known to stand.
+    pub(super) fn is_installed(&self, key: &FlowKey) -> bool {
+        self.int_flows.is_some_and(|ledger| ledger.contains(key))
     }
 
     /// `Ok` if the cell stands, `Err` with what to wait for otherwise.

@@ -67,6 +67,9 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
                 Some(need @ (Need::Failed(..) | Need::Conflict(_))) => {
                     return Rendered::blocked(need);
                 }
+                Some(need) if !stands_as_number(view, ofport) => {
+                    return Rendered::blocked(need);
+                }
                 Some(need) => return Rendered::held(need),
             }
             filtered(port, ofport, vlan, profile)
@@ -78,6 +81,12 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
             .map(|flow| Item::Flow(bridge.clone(), Box::new(flow)))
             .collect(),
     )
+}
+
+/// `true` if flows of the firewall may stand for this number of a port: after the switch gave new ones, those of the
+/// old number must not be kept.
+fn stands_as_number(view: &View<'_>, port: Ofport) -> bool {
+    view.is_installed(&FlowKey::no_flood(port.number()))
 }
 
 /// What of the profile does not stand yet. A set's flow that is refused allows less, and holds nothing up.
