@@ -180,7 +180,12 @@ impl Bed {
             Ok(networks.iter().any(|n| n["name"] == *name).then_some(()))
         })
         .with_context(|| host.agent.log())?;
-        host.wait_settled()
+        host.wait_settled()?;
+        // Cutting connections is no cell's business.
+        wait_until("the agent has no batch under way", PATIENCE, || {
+            let status = host.agent.json(&["status"])?;
+            Ok((status["counters"]["batches_in_flight"] == 0).then_some(()))
+        })
     }
 
     /// Teaches every switch on the way where the MACs of every port are; those of other hosts are behind the router.
