@@ -32,7 +32,11 @@ fn under_probe<T>(
     let stop = AtomicBool::new(false);
     let wires = bed.wires.clone();
     std::thread::scope(|scope| {
-        let prober = scope.spawn(|| prober::run(&wires, probes, &stop));
+        let (opened, is_open) = std::sync::mpsc::channel();
+        let (wires, stop_it) = (&wires, &stop);
+        let prober = scope.spawn(move || prober::run(wires, probes, &opened, stop_it));
+        // An error of the prober ends the wait, too, and is told below.
+        let _ = is_open.recv();
         let done = during(bed);
         stop.store(true, Ordering::SeqCst);
         let report = prober

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -51,8 +52,13 @@ impl Report {
     }
 }
 
-/// Sends until `stop`, then waits for what is still under way.
-pub fn run(wires: &Wires, probes: &[Probe], stop: &AtomicBool) -> Result<Report> {
+/// Sends until `stop`, then waits for what is still under way. Tells `opened` when connections that go on are there.
+pub fn run(
+    wires: &Wires,
+    probes: &[Probe],
+    opened: &Sender<()>,
+    stop: &AtomicBool,
+) -> Result<Report> {
     let mut report = Report::default();
     let mut sent: BTreeMap<u32, (usize, Duration)> = BTreeMap::new();
     let mut came: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
@@ -74,6 +80,8 @@ pub fn run(wires: &Wires, probes: &[Probe], stop: &AtomicBool) -> Result<Report>
             receive(wires, Instant::now() + PACE, &mut came)?;
         }
     }
+    // Whoever waited for it has gone: then nobody needs to know.
+    let _ = opened.send(());
     let start = Instant::now();
     let mut round = 0u32;
     // Each at least once.
