@@ -238,7 +238,7 @@ fn agree(driver: Driver, n_worlds: u64, n_scripts: usize) -> Result<()> {
 }
 
 fn n_worlds() -> Result<u64> {
-    setting("VIFD_WORLDS", if soak() { 60 } else { 5 })
+    setting("VIFD_WORLDS", if soak() { 60 } else { 8 })
 }
 
 #[test]
