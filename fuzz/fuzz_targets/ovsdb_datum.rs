@@ -51,9 +51,13 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(datum) = Datum::from_text(&text, &kind) {
         round_trip(&datum, |json| Datum::decode(json, &kind).ok());
         let again = datum.to_text(&kind);
-        // Reals print 15 digits, so their text is a fixed point only after one pass.
-        let read = Datum::from_text(&again, &kind).expect("own text reads");
-        assert_eq!(read.to_text(&kind), again);
+        // Reals print 15 digits, as Open vSwitch prints them: their text is a fixed point only after one pass, and two
+        // that differ behind that are one in the text, which then holds it twice.
+        let reals = kind.key.kind == AtomicType::Real;
+        match Datum::from_text(&again, &kind) {
+            Ok(read) => assert_eq!(read.to_text(&kind), again),
+            Err(error) => assert!(reals && error.to_string().contains("duplicate"), "{error}"),
+        }
     }
 });
 
