@@ -180,7 +180,11 @@ macro_rules! bodies {
                     return Ok(Self::Empty);
                 }
                 match op {
-                    $( $(Op::$op)|+ => <$ty>::decode(r).map(Self::$variant), )*
+                    $( $(Op::$op)|+ => {
+                        let body = <$ty>::decode(r)?;
+                        // Nothing but padding is nothing.
+                        Ok(if body == <$ty>::default() { Self::Empty } else { Self::$variant(body) })
+                    } )*
                     _ => Ok(Self::Unknown(r.rest().to_vec())),
                 }
             }

@@ -32,6 +32,15 @@ pub(crate) fn parse_actions(span: Span<'_>) -> Result<ActionList, TextError> {
 
 /// Reads a list that is `depth` lists deep.
 pub(crate) fn parse_nested(span: Span<'_>, depth: u8) -> Result<ActionList, TextError> {
+    parse_list(span, depth, false)
+}
+
+/// Like [`parse_nested`], for what `ct` does, which may be `nat`.
+pub(crate) fn parse_exec(span: Span<'_>, depth: u8) -> Result<ActionList, TextError> {
+    parse_list(span, depth, true)
+}
+
+fn parse_list(span: Span<'_>, depth: u8, in_ct: bool) -> Result<ActionList, TextError> {
     if depth > MAX_DEPTH {
         return Err(span.error("actions are nested too deeply"));
     }
@@ -51,6 +60,8 @@ pub(crate) fn parse_nested(span: Span<'_>, depth: u8) -> Result<ActionList, Text
         }
         if key.is_ignore_case("drop") {
             drop = Some(key);
+        } else if in_ct && key.text() == "nat" {
+            list.push(Action::Nat(Box::new(ct::parse_nat(value)?)));
         } else {
             parse_action(key, value, depth, &mut list)?;
         }

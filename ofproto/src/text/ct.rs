@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::action::{Action, Ct, CtAlg, CtZone, Nat, NatRange, ct_flags, nat_flags};
 
-use super::action_parse::parse_nested;
+use super::action_parse::parse_exec;
 use super::action_print::write_actions;
 use super::address::{self, parse_ipv4, parse_ipv6};
 use super::error::TextError;
@@ -163,7 +163,7 @@ pub(crate) fn parse_ct(mut arguments: Span<'_>, depth: u8) -> Result<Ct, TextErr
             }
             "nat" => ct.actions.push(Action::Nat(Box::new(parse_nat(value)?))),
             "exec" => {
-                for action in &parse_nested(value, depth)? {
+                for action in &parse_exec(value, depth)? {
                     ct.actions.push(action.clone());
                 }
             }

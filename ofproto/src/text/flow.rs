@@ -530,6 +530,7 @@ mod tests {
             "delete_strict priority=7,udp,tp_src=53",
             "delete ",
             "modify_strict table=0,in_port=LOCAL,actions=NORMAL",
+            "ip,actions=ct(commit,nat,exec(nat(src=10.0.0.1-10.0.0.9)))",
         ];
         for line in lines {
             let flow: FlowMod = line.parse().unwrap_or_else(|error: TextError| {
