@@ -381,6 +381,18 @@ fn ours(vms: u128) {
     });
 }
 
+/// The ports of a rule, as the peers write them.
+fn ports(rule: &Rule, between: char) -> String {
+    let Service::Ports { min, max, .. } = rule.service else {
+        unreachable!("only ports")
+    };
+    if min == max {
+        format!("{min}")
+    } else {
+        format!("{min}{between}{max}")
+    }
+}
+
 /// One rule per security-group rule, as iptables-restore reads it, with ipsets for remote groups.
 fn iptables(vms: u128) -> String {
     let mut text = String::from("*filter\n");
@@ -391,19 +403,12 @@ fn iptables(vms: u128) -> String {
         text += &format!("-A FORWARD -o tap{vm} -j i{vm}\n");
         for n in 0..RULES {
             let rule = rule(vm, n);
-            let Service::Ports { min, max, .. } = rule.service else {
-                unreachable!("only ports")
-            };
             let source = match rule.remote {
                 Remote::Any => String::new(),
                 Remote::Prefix(net) => format!("-s {net} "),
                 Remote::Set(_) => format!("-m set --match-set g{} src ", (n / 20) % REMOTES),
             };
-            let ports = if min == max {
-                format!("{min}")
-            } else {
-                format!("{min}:{max}")
-            };
+            let ports = ports(&rule, ':');
             text += &format!("-A i{vm} {source}-p tcp -m tcp --dport {ports} -j RETURN\n");
         }
         text += &format!("-A i{vm} -j DROP\n");
@@ -426,19 +431,12 @@ fn nft_text(vms: u128) -> String {
         text += &format!("chain i{vm} {{\n");
         for n in 0..RULES {
             let rule = rule(vm, n);
-            let Service::Ports { min, max, .. } = rule.service else {
-                unreachable!("only ports")
-            };
             let source = match rule.remote {
                 Remote::Any => String::new(),
                 Remote::Prefix(net) => format!("ip saddr {net} "),
                 Remote::Set(_) => format!("ip saddr @g{} ", (n / 20) % REMOTES),
             };
-            let ports = if min == max {
-                format!("{min}")
-            } else {
-                format!("{min}-{max}")
-            };
+            let ports = ports(&rule, '-');
             text += &format!("{source}tcp dport {ports} return\n");
         }
         text += "drop\n}\n";

@@ -19,25 +19,13 @@ impl Planner {
         let flows = self
             .flows
             .iter()
-            .filter(|(bridge, ledger)| ledger.is_online() && !self.bridge_row_open(bridge))
+            .filter(|(bridge, _)| !self.bridge_row_open(bridge))
             .filter_map(|(_, ledger)| ledger.next_retry());
         let others = [
-            self.rows
-                .is_online()
-                .then(|| self.rows.next_retry())
-                .flatten(),
-            self.links
-                .is_online()
-                .then(|| self.links.next_retry())
-                .flatten(),
-            self.nft
-                .is_online()
-                .then(|| self.nft.next_retry())
-                .flatten(),
-            self.reports
-                .is_online()
-                .then(|| self.reports.next_retry())
-                .flatten(),
+            self.rows.next_retry(),
+            self.links.next_retry(),
+            self.nft.next_retry(),
+            self.reports.next_retry(),
         ];
         flows
             .chain(others.into_iter().flatten())

@@ -88,14 +88,7 @@ impl Planner {
             self.follow_firewall(&cell);
             match (&cell.key, cell.facet) {
                 // Refused after it stood: those who relied on it look again.
-                (Key::Port(id), Facet::Guard)
-                    if matches!(self.ledger_state(&cell), CellState::Failed(_)) =>
-                {
-                    if let Some(vif) = self.attachments.get(id).map(|a| a.vif.clone()) {
-                        self.mark(CellId::new(Key::Vif(vif), Facet::Tag));
-                    }
-                }
-                (Key::Port(id), Facet::Filter)
+                (Key::Port(id), Facet::Guard | Facet::Filter)
                     if matches!(self.ledger_state(&cell), CellState::Failed(_)) =>
                 {
                     if let Some(vif) = self.attachments.get(id).map(|a| a.vif.clone()) {

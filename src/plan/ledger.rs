@@ -86,6 +86,21 @@ impl<V: Value> Entry<V> {
     }
 }
 
+/// What may be removed.
+#[derive(Clone, Copy, Default, Debug)]
+struct Permits {
+    /// Everything that nobody wants.
+    deleting: bool,
+    /// What a cell asked for in this life, whatever else waits.
+    dropping: bool,
+}
+
+impl Permits {
+    fn removal_of<V>(self, entry: &Entry<V>) -> bool {
+        self.deleting || self.dropping && entry.cell.is_some()
+    }
+}
+
 #[derive(Clone, Default, Debug)]
 struct Count {
     unsettled: u32,
@@ -143,9 +158,7 @@ pub struct Ledger<K, V> {
     max_batch: usize,
     limit: usize,
     online: bool,
-    may_delete: bool,
-    /// What a cell asked for in this life may go, whatever else waits.
-    may_drop: bool,
+    permits: Permits,
     waits_for_answers: bool,
     moved: Vec<CellId>,
 }
@@ -171,8 +184,7 @@ where
             max_batch,
             limit: max_batch,
             online: false,
-            may_delete: false,
-            may_drop: false,
+            permits: Permits::default(),
             waits_for_answers: false,
             moved: Vec::new(),
         }
@@ -360,19 +372,21 @@ where
     /// From here on what a cell asked for, and asks for no longer, is removed; what was found and nobody has asked for
     /// still waits.
     pub fn allow_drops(&mut self) {
-        if !std::mem::replace(&mut self.may_drop, true) {
-            for key in std::mem::take(&mut self.withheld) {
-                self.touch(&key);
-            }
+        if !std::mem::replace(&mut self.permits.dropping, true) {
+            self.release_withheld();
+        }
+    }
+
+    fn release_withheld(&mut self) {
+        for key in std::mem::take(&mut self.withheld) {
+            self.touch(&key);
         }
     }
 
     /// From here on what nobody wants is removed. Until then deletions wait.
     pub fn allow_deletes(&mut self) {
-        if !std::mem::replace(&mut self.may_delete, true) {
-            for key in std::mem::take(&mut self.withheld) {
-                self.touch(&key);
-            }
+        if !std::mem::replace(&mut self.permits.deleting, true) {
+            self.release_withheld();
         }
     }
 
@@ -434,9 +448,11 @@ where
             .map(|(k, v)| (k, v.as_ref()))
     }
 
-    /// When [`Ledger::take`] will have something to retry, on the caller's clock in ms.
+    /// When [`Ledger::take`] will have something to retry, on the caller's clock in ms. Never while the executor is not
+    /// there: it is not waited for.
     pub fn next_retry(&self) -> Option<u64> {
-        self.retries.first_key_value().map(|((at, _), _)| *at)
+        let ((at, _), _) = self.retries.first_key_value()?;
+        self.online.then_some(*at)
     }
 
     /// The next batch, if the executor is free and there is something to do: values to write first, then removals. An
@@ -477,6 +493,7 @@ where
     /// Takes from one queue while the batch has room. What has changed its stage meanwhile goes to the end of the queue
     /// that it belongs into.
     fn fill(&mut self, at: usize, items: &mut Writes<K, V>) {
+        let permits = self.permits;
         while items.len() < self.limit {
             let Some(key) = self.queues[at].pop_front() else {
                 return;
@@ -494,7 +511,7 @@ where
                 entry.queued = false;
                 continue;
             }
-            if entry.want.is_none() && !(self.may_delete || self.may_drop && entry.cell.is_some()) {
+            if entry.want.is_none() && !permits.removal_of(entry) {
                 entry.queued = false;
                 self.withheld.push(key);
                 continue;
@@ -629,6 +646,7 @@ where
 
     /// Recounts and requeues one entry after it changed.
     fn touch(&mut self, key: &K) {
+        let permits = self.permits;
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
@@ -660,7 +678,7 @@ where
         if entry.queued || entry.in_flight || entry.failure.as_ref().is_some_and(|f| f.waiting) {
             return;
         }
-        if entry.want.is_none() && !(self.may_delete || self.may_drop && entry.cell.is_some()) {
+        if entry.want.is_none() && !permits.removal_of(entry) {
             self.withheld.push(key.clone());
             return;
         }

@@ -122,28 +122,23 @@ impl RowChange {
 
     /// Elements of a set column that are new.
     pub fn added<'a>(&'a self, column: &str) -> impl Iterator<Item = &'a Atom> {
-        let old = self
-            .side(&self.old, column)
-            .map(Datum::atoms)
-            .unwrap_or_default();
-        let new = self
-            .side(&self.new, column)
-            .map(Datum::atoms)
-            .unwrap_or_default();
+        let (old, new) = self.elements(column);
         new.iter().filter(move |a| old.binary_search(a).is_err())
     }
 
     /// Elements of a set column that are gone.
     pub fn removed<'a>(&'a self, column: &str) -> impl Iterator<Item = &'a Atom> {
-        let old = self
-            .side(&self.old, column)
-            .map(Datum::atoms)
-            .unwrap_or_default();
-        let new = self
-            .side(&self.new, column)
-            .map(Datum::atoms)
-            .unwrap_or_default();
+        let (old, new) = self.elements(column);
         old.iter().filter(move |a| new.binary_search(a).is_err())
+    }
+
+    /// Elements of a set column, before and after.
+    fn elements<'a>(&'a self, column: &str) -> (&'a [Atom], &'a [Atom]) {
+        let of = |row| {
+            let side = self.side(row, column);
+            side.map(Datum::atoms).unwrap_or_default()
+        };
+        (of(&self.old), of(&self.new))
     }
 
     fn side<'a>(&'a self, row: &'a Option<Arc<Row>>, column: &str) -> Option<&'a Datum> {

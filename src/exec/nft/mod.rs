@@ -283,7 +283,6 @@ impl Executor {
             session.events = Some(Events::open()?.into_async()?);
         }
         let before: Vec<Family> = session.stands.families().collect();
-        let mut found = Vec::new();
         let mut ruleset = nft::ruleset::Ruleset::default();
         for family in session.variant.families() {
             let scope = Scope::Table(*family, Name::from(TABLE));
@@ -308,7 +307,7 @@ impl Executor {
         session.is_closed = !picture.ruleset.tables.is_empty();
         session.generation = picture.generation;
         self.adopt(session, &ruleset).await?;
-        found.extend(session.stands.replace(&ruleset));
+        let found = session.stands.replace(&ruleset);
         self.reading += 1;
         let event = ExecEvent::NftUp {
             variant: session.variant,

@@ -41,7 +41,7 @@ pub enum Item {
 }
 
 impl Item {
-    fn flow(bridge: &Arc<str>, flow: Flow) -> Item {
+    pub(in crate::plan) fn flow(bridge: &Arc<str>, flow: Flow) -> Item {
         Item::Flow(bridge.clone(), Box::new(flow))
     }
 }

@@ -117,10 +117,7 @@ pub fn zone(view: &View<'_>, key: SegKey) -> Rendered {
     let flow = Flow::new(int::ACCEPTED_EGRESS, 2)
         .with(FieldId::REG6, u32::from(vlan.number()))
         .actions([act::resubmit(int::NORMAL)]);
-    Rendered::ready(vec![Item::Flow(
-        view.config.integration_bridge.clone(),
-        Box::new(flow),
-    )])
+    Rendered::ready(vec![Item::flow(&view.config.integration_bridge, flow)])
 }
 
 /// An operator's access port on a local VLAN reaches the filtered ports there through their rules.

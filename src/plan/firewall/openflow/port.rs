@@ -78,7 +78,7 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
     Rendered::ready(
         flows
             .into_iter()
-            .map(|flow| Item::Flow(bridge.clone(), Box::new(flow)))
+            .map(|flow| Item::flow(bridge, flow))
             .collect(),
     )
 }

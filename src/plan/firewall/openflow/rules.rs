@@ -67,7 +67,7 @@ pub fn render(view: &View<'_>, profile: &Profile) -> Rendered {
     Rendered::ready(
         flows
             .into_flows()
-            .map(|flow| Item::Flow(bridge.clone(), Box::new(flow)))
+            .map(|flow| Item::flow(bridge, flow))
             .collect(),
     )
 }

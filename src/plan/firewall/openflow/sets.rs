@@ -35,7 +35,7 @@ pub fn render(view: &View<'_>, set: RemoteId) -> Rendered {
                     .ip(family)
                     .with(FieldId::CONJ_ID, id)
                     .actions([act::load(FieldId::REG7, id), accept(table)]);
-                items.push(Item::Flow(bridge.clone(), Box::new(flow)));
+                items.push(Item::flow(bridge, flow));
             }
         }
     }
@@ -66,7 +66,7 @@ pub fn member(view: &View<'_>, peer: &Peer) -> Rendered {
         ids.sort_unstable();
         for flow in [packets(peer, direction), replies(peer, direction)] {
             let flow = flow.actions(ids.iter().map(|id| act::conjunction(*id, 0)));
-            items.push(Item::Flow(bridge.clone(), Box::new(flow)));
+            items.push(Item::flow(bridge, flow));
         }
     }
     Rendered::ready(items)

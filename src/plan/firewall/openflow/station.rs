@@ -56,7 +56,7 @@ pub fn render(view: &View<'_>, segment: SegKey, mac: Mac) -> Rendered {
         items: Some(
             flows
                 .into_iter()
-                .map(|flow| Item::Flow(bridge.clone(), Box::new(flow)))
+                .map(|flow| Item::flow(bridge, flow))
                 .collect(),
         ),
         need,
@@ -128,7 +128,7 @@ pub fn multicast(view: &View<'_>, segment: SegKey) -> Rendered {
         items: Some(
             flows
                 .into_iter()
-                .map(|flow| Item::Flow(bridge.clone(), Box::new(flow)))
+                .map(|flow| Item::flow(bridge, flow))
                 .collect(),
         ),
         need,
