@@ -5,6 +5,7 @@ use crate::data::Data;
 use crate::expr::Expr;
 use crate::name::{Bytes, Name};
 use crate::userdata::UserData;
+use crate::wire::{Writer, align};
 
 flags! {
     /// Element flags (`enum nft_set_elem_flags`).
@@ -113,6 +114,61 @@ impl Element {
     }
 }
 
+/// A plain element that borrows its parts: what lists of hundreds of thousands are made of.
+///
+/// Written as the [`Element`] with the same parts.
+///
+/// ```
+/// use nft::batch::Batch;
+/// use nft::element::{Element, ElementRef};
+/// use nft::message::Family;
+///
+/// let keys: Vec<[u8; 4]> = (0..100_000_u32).map(u32::to_be_bytes).collect();
+/// let mut batch = Batch::new();
+/// let list = keys.iter().map(|key| ElementRef { key, data: None, comment: None });
+/// batch.add_element_refs(Family::INET, &"t".into(), &"members".into(), list);
+/// assert!(batch.byte_len() > 100_000 * 16);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ElementRef<'a> {
+    /// Key.
+    pub key: &'a [u8],
+    /// Data of maps.
+    pub data: Option<&'a [u8]>,
+    /// A comment; longer text than 253 bytes is cut.
+    pub comment: Option<&'a str>,
+}
+
+/// Bytes of an attribute's header.
+const HEADER: usize = 4;
+
+impl ElementRef<'_> {
+    /// Appends the attribute of a list of elements.
+    pub(crate) fn encode(&self, w: &mut Writer) {
+        let value = |bytes: &[u8]| align(HEADER.saturating_add(bytes.len()));
+        let nest = |bytes: &[u8]| HEADER.saturating_add(value(bytes));
+        let user = self.comment.map(UserData::comment);
+        let data = self.data.map_or(0, nest);
+        let note = user.as_ref().map_or(0, |user| value(user.0.as_slice()));
+        let whole = HEADER.saturating_add(nest(self.key));
+        w.header(1, true, whole.saturating_add(data).saturating_add(note));
+        for (kind, bytes) in [(1, Some(self.key)), (2, self.data)] {
+            if let Some(bytes) = bytes {
+                w.header(kind, true, nest(bytes));
+                w.header(1, false, HEADER.saturating_add(bytes.len()));
+                w.put(bytes);
+                w.pad();
+            }
+        }
+        if let Some(user) = user {
+            let bytes = user.0.as_slice();
+            w.header(6, false, HEADER.saturating_add(bytes.len()));
+            w.put(bytes);
+            w.pad();
+        }
+    }
+}
+
 /// The two elements of a half-open interval of a plain interval set: `first` up to and including
 /// `last`. An interval that reaches the highest key has no end marker.
 pub fn interval(first: &[u8], last: &[u8]) -> Vec<Element> {
@@ -157,6 +213,31 @@ impl Elements {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_borrowed_element_is_written_as_an_owned_one() {
+        use crate::attr::Value;
+        let comments = [None, Some(""), Some("x"), Some(&*"long".repeat(100))];
+        for len in 0..40 {
+            let key: Vec<u8> = (0..len).collect();
+            for data in [None, Some(&key[..key.len() / 2])] {
+                for comment in comments {
+                    let mut owned = Element::key(key.as_slice());
+                    owned.data = data.map(|data| Data::Value(data.into()));
+                    owned.userdata = comment.map(UserData::comment);
+                    let borrowed = ElementRef {
+                        key: &key,
+                        data,
+                        comment,
+                    };
+                    let (mut a, mut b) = (Writer::new(), Writer::new());
+                    a.attribute(1, true, |w| owned.encode(w));
+                    borrowed.encode(&mut b);
+                    assert_eq!(a.bytes(), b.bytes(), "{borrowed:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn interval_end_is_exclusive() {

@@ -1,9 +1,13 @@
 //! Desired against installed, key by key, for one executor.
 //!
 //! A [`Ledger`] holds for every key who wants what under it and what is known to stand there. Its single choke point
-//! (`touch`) keeps the count of unsettled keys per cell and the queue of keys to write, so both follow every
-//! change at O(1). It knows nothing of what keys and values mean. Held by the tests at the foot and by the planner's
-//! property tests.
+//! (`update`) keeps the count of unsettled keys per cell and the queue of keys to write, so both follow every
+//! change at O(1). A key is looked up once per call; from there on it is a number ([`slots`]), so that hundreds of
+//! thousands of keys are written in the order in which they lie in memory. It knows nothing of what keys and values
+//! mean. Held by the tests in `ledger/` and by the planner's property tests.
+
+mod counts;
+mod slots;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
@@ -11,6 +15,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+
+use counts::{Counts, Part};
+use slots::{Slot, Slots};
 
 use super::cell::{CellId, CellState};
 use crate::ops::Outcome;
@@ -46,27 +53,27 @@ struct Failure {
 
 #[derive(Clone, Debug)]
 struct Entry<V> {
-    cell: Option<CellId>,
-    want: Option<V>,
-    have: Have<V>,
+    cell: Option<Slot>,
     queued: bool,
     in_flight: bool,
-    counted: bool,
     /// Given up while under way: what the batch leaves is nobody's.
     forgotten: bool,
-    failure: Option<Failure>,
+    counted: Part,
+    want: Option<V>,
+    have: Have<V>,
+    failure: Option<Box<Failure>>,
 }
 
 impl<V: Value> Entry<V> {
     fn new() -> Self {
         Entry {
             cell: None,
-            want: None,
-            have: Have::Unknown,
             queued: false,
             in_flight: false,
-            counted: false,
             forgotten: false,
+            counted: Part::Settled,
+            want: None,
+            have: Have::Unknown,
             failure: None,
         }
     }
@@ -84,6 +91,14 @@ impl<V: Value> Entry<V> {
     fn is_stale(&self) -> bool {
         self.cell.is_none() && self.want.is_none() && matches!(self.have, Have::Is(Some(_)))
     }
+
+    fn part(&self, is_settled: bool) -> Part {
+        match (is_settled, &self.failure) {
+            (true, _) => Part::Settled,
+            (false, None) => Part::Pending,
+            (false, Some(_)) => Part::Failed,
+        }
+    }
 }
 
 /// What may be removed.
@@ -99,13 +114,6 @@ impl Permits {
     fn removal_of<V>(self, entry: &Entry<V>) -> bool {
         self.deleting || self.dropping && entry.cell.is_some()
     }
-}
-
-#[derive(Clone, Default, Debug)]
-struct Count {
-    unsettled: u32,
-    failed: u32,
-    reason: Option<Arc<str>>,
 }
 
 /// Retry delays double from here …
@@ -139,28 +147,30 @@ impl Stage {
 /// Keys with what should stand under them; `None` removes.
 pub type Writes<K, V> = Vec<(K, Option<V>)>;
 
+/// What is under way: entries with what was written for them.
+type Sent<V> = Vec<(Slot, Option<V>)>;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Ledger<K, V> {
     learns: Learns,
-    entries: FxHashMap<K, Entry<V>>,
-    counts: FxHashMap<CellId, Count>,
+    entries: Slots<K, Entry<V>>,
+    counts: Counts,
     /// Keys to write, by [`Stage`].
-    queues: [VecDeque<K>; N_QUEUES],
+    queues: [VecDeque<Slot>; N_QUEUES],
     /// Keys whose values open the way to others: written when those stand, removed before them.
     is_entry: fn(&K) -> bool,
     /// Entries wait: what they lead to is not all asked for yet.
     entries_wait: bool,
-    withheld: Vec<K>,
+    withheld: Vec<Slot>,
     retries: BTreeMap<(u64, u64), K>,
     next_retry: u64,
-    in_flight: Option<(u64, Writes<K, V>)>,
+    in_flight: Option<(u64, Sent<V>)>,
     max_batch: usize,
     limit: usize,
     online: bool,
     permits: Permits,
     waits_for_answers: bool,
-    moved: Vec<CellId>,
 }
 
 impl<K, V> Ledger<K, V>
@@ -172,8 +182,8 @@ where
     pub fn new(learns: Learns, max_batch: usize) -> Self {
         Ledger {
             learns,
-            entries: FxHashMap::default(),
-            counts: FxHashMap::default(),
+            entries: Slots::default(),
+            counts: Counts::default(),
             queues: Default::default(),
             is_entry: |_| false,
             entries_wait: false,
@@ -186,7 +196,6 @@ where
             online: false,
             permits: Permits::default(),
             waits_for_answers: false,
-            moved: Vec::new(),
         }
     }
 
@@ -210,9 +219,17 @@ where
         }
     }
 
-    fn enqueue(&mut self, key: K, is_wanted: bool) {
-        let queue = self.stage(&key, is_wanted).queue();
-        self.queues[queue].push_back(key);
+    /// The queue that an entry belongs into.
+    fn queue_of(&self, slot: Slot) -> usize {
+        let Some((key, entry)) = self.entries.at(slot) else {
+            return 0;
+        };
+        self.stage(key, entry.want.is_some()).queue()
+    }
+
+    fn enqueue(&mut self, slot: Slot) {
+        let queue = self.queue_of(slot);
+        self.queues[queue].push_back(slot);
     }
 
     /// What is asked for again while it is being removed counts as pending until the answer has come.
@@ -231,16 +248,12 @@ where
         self.in_flight.is_some()
     }
 
-    /// Number of keys with a wanted value.
-    pub fn n_wanted(&self) -> usize {
-        self.entries.values().filter(|e| e.want.is_some()).count()
-    }
-
     /// Everything wanted.
     pub fn wanted(&self) -> impl Iterator<Item = (&K, &CellId, &V)> {
-        self.entries
-            .iter()
-            .filter_map(|(key, e)| Some((key, e.cell.as_ref()?, e.want.as_ref()?)))
+        self.entries.iter().filter_map(|(key, e)| {
+            let cell = self.counts.cell(e.cell?)?;
+            Some((key, cell, e.want.as_ref()?))
+        })
     }
 
     /// Everything known to stand.
@@ -253,10 +266,8 @@ where
 
     /// The cell that wants something under a key.
     pub fn owner(&self, key: &K) -> Option<&CellId> {
-        self.entries
-            .get(key)
-            .filter(|e| e.want.is_some())
-            .and_then(|e| e.cell.as_ref())
+        let entry = self.entries.get(key).filter(|e| e.want.is_some())?;
+        self.counts.cell(entry.cell?)
     }
 
     /// What is wanted under a key.
@@ -266,13 +277,7 @@ where
 
     /// Where a cell stands as far as this executor goes.
     pub fn state(&self, cell: &CellId) -> CellState {
-        match self.counts.get(cell) {
-            None => CellState::Settled,
-            Some(count) if count.failed > 0 => {
-                CellState::Failed(count.reason.clone().unwrap_or_else(|| Arc::from("refused")))
-            }
-            Some(_) => CellState::Pending,
-        }
+        self.counts.state(cell)
     }
 
     /// `true` unless something is wanted under the key that does not stand, or the other way round.
@@ -282,7 +287,7 @@ where
 
     /// The cells that have something on its way, or refused.
     pub fn unsettled_cells(&self) -> impl Iterator<Item = &CellId> {
-        self.counts.keys()
+        self.counts.unsettled()
     }
 
     /// The attempts made and the last reason, for a key that was refused.
@@ -293,31 +298,34 @@ where
 
     /// Cells whose state may have moved since the last call.
     pub fn take_moved(&mut self) -> Vec<CellId> {
-        std::mem::take(&mut self.moved)
+        self.counts.take_moved()
     }
 
     /// A cell wants this under that key. `Err` names the cell that already does, and nothing changes.
     pub fn set(&mut self, key: &K, cell: &CellId, value: V) -> Result<(), CellId> {
-        let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);
-        if let Some(owner) = entry
-            .cell
-            .as_ref()
-            .filter(|o| *o != cell && entry.want.is_some())
-        {
+        let slot = self.entries.find_or_insert(key, Entry::new);
+        let Some((_, entry)) = self.entries.at(slot) else {
+            return Ok(());
+        };
+        let owner = entry.cell.and_then(|owner| self.counts.cell(owner));
+        let is_owner = owner == Some(cell);
+        if let Some(owner) = owner.filter(|_| !is_owner && entry.want.is_some()) {
             return Err(owner.clone());
         }
-        if entry.want.as_ref() == Some(&value) && entry.cell.as_ref() == Some(cell) {
+        if is_owner && entry.want.as_ref() == Some(&value) {
             return Ok(());
         }
-        if matches!(entry.have, Have::Unknown)
+        let is_absent = matches!(entry.have, Have::Unknown)
             && self.online
             && self.learns == Learns::FromAcks
-            && !entry.in_flight
-        {
-            entry.have = Have::Is(None);
+            && !entry.in_flight;
+        if !is_owner {
+            self.hand_over(slot, cell);
         }
-        self.update(key, |entry| {
-            entry.cell = Some(cell.clone());
+        self.update(slot, |entry| {
+            if is_absent {
+                entry.have = Have::Is(None);
+            }
             entry.want = Some(value);
             entry.forgotten = false;
             entry.failure = None;
@@ -325,14 +333,31 @@ where
         Ok(())
     }
 
+    /// From here on the entry counts for this cell, as settled until it is updated.
+    fn hand_over(&mut self, slot: Slot, cell: &CellId) {
+        let new = self.counts.join(cell);
+        let Some(entry) = self.entries.at_mut(slot) else {
+            return;
+        };
+        if let Some(old) = entry.cell.replace(new) {
+            self.counts.change(old, entry.counted, Part::Settled, None);
+            self.counts.leave(old);
+        }
+        entry.counted = Part::Settled;
+    }
+
+    /// The slot of a key that this cell wanted last.
+    fn owned(&self, key: &K, cell: &CellId) -> Option<(Slot, &Entry<V>)> {
+        let slot = self.entries.find(key)?;
+        let (_, entry) = self.entries.at(slot)?;
+        (entry.cell? == self.counts.find(cell)?).then_some((slot, entry))
+    }
+
     /// The cell no longer wants anything under that key: what stands there is removed.
     pub fn unset(&mut self, key: &K, cell: &CellId) {
-        if self
-            .entries
-            .get(key)
-            .is_some_and(|e| e.cell.as_ref() == Some(cell) && e.want.is_some())
-        {
-            self.update(key, |entry| {
+        let wanted = self.owned(key, cell).filter(|(_, e)| e.want.is_some());
+        if let Some((slot, _)) = wanted {
+            self.update(slot, |entry| {
                 entry.want = None;
                 entry.failure = None;
             });
@@ -341,12 +366,8 @@ where
 
     /// Like [`Ledger::unset`], but what stands there is left alone: it was never ours to remove.
     pub fn forget(&mut self, key: &K, cell: &CellId) {
-        if self
-            .entries
-            .get(key)
-            .is_some_and(|e| e.cell.as_ref() == Some(cell))
-        {
-            self.update(key, |entry| {
+        if let Some((slot, _)) = self.owned(key, cell) {
+            self.update(slot, |entry| {
                 entry.want = None;
                 entry.have = Have::Is(None);
                 entry.forgotten = true;
@@ -357,16 +378,17 @@ where
 
     /// A fact: this stands under that key.
     pub fn observe(&mut self, key: &K, have: Option<V>) {
-        if have.is_none() && !self.entries.contains_key(key) {
-            return;
-        }
-        self.entries.entry(key.clone()).or_insert_with(Entry::new);
-        self.update(key, |entry| entry.have = Have::Is(have));
+        let slot = match (&have, self.entries.find(key)) {
+            (_, Some(slot)) => slot,
+            (Some(_), None) => self.entries.find_or_insert(key, Entry::new),
+            (None, None) => return,
+        };
+        self.update(slot, |entry| entry.have = Have::Is(have));
     }
 
     /// `true` if the key is wanted or known.
     pub fn contains(&self, key: &K) -> bool {
-        self.entries.contains_key(key)
+        self.entries.find(key).is_some()
     }
 
     /// From here on what a cell asked for, and asks for no longer, is removed; what was found and nobody has asked for
@@ -378,8 +400,8 @@ where
     }
 
     fn release_withheld(&mut self) {
-        for key in std::mem::take(&mut self.withheld) {
-            self.touch(&key);
+        for slot in std::mem::take(&mut self.withheld) {
+            self.update(slot, |_| {});
         }
     }
 
@@ -394,9 +416,8 @@ where
     pub fn go_offline(&mut self) {
         self.pause();
         if self.learns == Learns::FromAcks {
-            let keys: Vec<K> = self.entries.keys().cloned().collect();
-            for key in keys {
-                self.update(&key, |entry| entry.have = Have::Unknown);
+            for slot in self.entries.numbers() {
+                self.update(slot, |entry| entry.have = Have::Unknown);
             }
         }
     }
@@ -405,9 +426,14 @@ where
     pub fn pause(&mut self) {
         self.online = false;
         if let Some((_, items)) = self.in_flight.take() {
-            for (key, _) in items {
-                self.update(&key, |entry| entry.in_flight = false);
-            }
+            self.land(items);
+        }
+    }
+
+    /// What was under way has come to nothing.
+    fn land(&mut self, items: Sent<V>) {
+        for (slot, _) in items {
+            self.update(slot, |entry| entry.in_flight = false);
         }
     }
 
@@ -421,10 +447,9 @@ where
         self.online = true;
         self.limit = self.max_batch;
         let mut found: FxHashMap<K, V> = found.into_iter().collect();
-        let keys: Vec<K> = self.entries.keys().cloned().collect();
-        for key in keys {
-            let have = found.remove(&key);
-            self.update(&key, |entry| {
+        for slot in self.entries.numbers() {
+            let have = self.entries.at(slot).and_then(|(key, _)| found.remove(key));
+            self.update(slot, |entry| {
                 entry.have = Have::Is(have);
                 entry.failure = None;
             });
@@ -441,11 +466,9 @@ where
     }
 
     /// The keys of the batch under way.
-    pub fn in_flight(&self) -> impl Iterator<Item = (&K, Option<&V>)> {
-        self.in_flight
-            .iter()
-            .flat_map(|(_, items)| items)
-            .map(|(k, v)| (k, v.as_ref()))
+    pub fn in_flight(&self) -> impl Iterator<Item = &K> {
+        let items = self.in_flight.iter().flat_map(|(_, items)| items);
+        items.filter_map(|(slot, _)| self.entries.at(*slot).map(|(key, _)| key))
     }
 
     /// When [`Ledger::take`] will have something to retry, on the caller's clock in ms. Never while the executor is not
@@ -457,48 +480,65 @@ where
 
     /// The next batch, if the executor is free and there is something to do: values to write first, then removals. An
     /// entry waits for a later batch while other values wait for room.
-    pub fn take(&mut self, batch: u64, now_ms: u64) -> Option<Vec<(K, Option<V>)>> {
+    pub fn take(&mut self, batch: u64, now_ms: u64) -> Option<Writes<K, V>> {
         while let Some(due) = self.retries.first_entry().filter(|e| e.key().0 <= now_ms) {
             let key = due.remove();
-            if let Some(entry) = self.entries.get_mut(&key)
-                && !entry.queued
-                && !entry.is_settled()
-            {
-                entry.queued = true;
-                if let Some(failure) = &mut entry.failure {
-                    failure.waiting = false;
-                }
-                let is_wanted = entry.want.is_some();
-                self.enqueue(key, is_wanted);
-            }
+            self.retry(&key);
         }
         if !self.online || self.in_flight.is_some() {
             return None;
         }
-        let mut items = Vec::new();
+        let mut taken = Vec::new();
         for at in 0..N_QUEUES {
-            if at == Stage::Entry.queue() && self.entries_wait {
-                continue;
-            }
-            self.fill(at, &mut items);
+            self.fill(at, &mut taken);
         }
-        if items.is_empty() {
+        if taken.is_empty() {
             return None;
         }
-        items.sort_by_key(|(key, value): &(K, Option<V>)| self.stage(key, value.is_some()));
-        self.in_flight = Some((batch, items.clone()));
+        let stage = |(slot, value): &(Slot, Option<V>)| {
+            let key = self.entries.at(*slot).map(|(key, _)| key);
+            key.map(|key| self.stage(key, value.is_some()))
+        };
+        taken.sort_by_key(stage);
+        let item = |(slot, value): &(Slot, Option<V>)| {
+            let (key, _) = self.entries.at(*slot)?;
+            Some((key.clone(), value.clone()))
+        };
+        let items = taken.iter().filter_map(item).collect();
+        self.in_flight = Some((batch, taken));
         Some(items)
     }
 
+    fn retry(&mut self, key: &K) {
+        let Some(slot) = self.entries.find(key) else {
+            return;
+        };
+        if let Some(entry) = self.entries.at_mut(slot)
+            && !entry.queued
+            && !entry.is_settled()
+        {
+            entry.queued = true;
+            if let Some(failure) = &mut entry.failure {
+                failure.waiting = false;
+            }
+            self.enqueue(slot);
+        }
+    }
+
     /// Takes from one queue while the batch has room. What has changed its stage meanwhile goes to the end of the queue
-    /// that it belongs into.
-    fn fill(&mut self, at: usize, items: &mut Writes<K, V>) {
+    /// that it belongs into, if that comes later or has to wait.
+    fn fill(&mut self, at: usize, items: &mut Sent<V>) {
+        let waiting = |queue: usize, entries_wait| entries_wait && queue == Stage::Entry.queue();
+        if waiting(at, self.entries_wait) {
+            return;
+        }
         let permits = self.permits;
         while items.len() < self.limit {
-            let Some(key) = self.queues[at].pop_front() else {
+            let Some(slot) = self.queues[at].pop_front() else {
                 return;
             };
-            let Some(entry) = self.entries.get_mut(&key) else {
+            let queue = self.queue_of(slot);
+            let Some(entry) = self.entries.at_mut(slot) else {
                 continue;
             };
             if entry.in_flight {
@@ -513,19 +553,16 @@ where
             }
             if entry.want.is_none() && !permits.removal_of(entry) {
                 entry.queued = false;
-                self.withheld.push(key);
+                self.withheld.push(slot);
                 continue;
             }
-            let value = entry.want.clone();
-            if self.stage(&key, value.is_some()).queue() > at {
-                self.enqueue(key, value.is_some());
+            if queue > at || waiting(queue, self.entries_wait) {
+                self.queues[queue].push_back(slot);
                 continue;
             }
-            if let Some(entry) = self.entries.get_mut(&key) {
-                entry.queued = false;
-                entry.in_flight = true;
-            }
-            items.push((key, value));
+            entry.queued = false;
+            entry.in_flight = true;
+            items.push((slot, entry.want.clone()));
         }
     }
 
@@ -541,137 +578,105 @@ where
             Outcome::Done { refused, .. } => {
                 let refused: FxHashMap<usize, &Arc<str>> =
                     refused.iter().map(|(i, r)| (*i, r)).collect();
-                for (at, (key, sent)) in items.into_iter().enumerate() {
+                for (at, (slot, sent)) in items.into_iter().enumerate() {
                     match refused.get(&at) {
-                        Some(reason) => self.fail(&key, (*reason).clone(), now_ms),
-                        None => self.confirm(&key, sent, now_ms),
+                        Some(reason) => self.fail(slot, (*reason).clone(), now_ms),
+                        None => self.confirm(slot, sent, now_ms),
                     }
                 }
                 self.limit = self.limit.saturating_mul(2).min(self.max_batch);
             }
             Outcome::Rejected { at, reason } => self.reject(items, *at, reason, now_ms),
-            Outcome::Lost { .. } => {
-                for (key, _) in items {
-                    self.update(&key, |entry| entry.in_flight = false);
-                }
-            }
+            Outcome::Lost { .. } => self.land(items),
         }
         true
     }
 
     /// Where the executor names the culprit, only that one waits; where it does not, halves are tried until it shows.
-    fn reject(
-        &mut self,
-        items: Vec<(K, Option<V>)>,
-        at: Option<usize>,
-        reason: &Arc<str>,
-        now_ms: u64,
-    ) {
+    fn reject(&mut self, items: Sent<V>, at: Option<usize>, reason: &Arc<str>, now_ms: u64) {
         let blamed = at.or_else(|| (items.len() == 1).then_some(0));
         if blamed.is_none() {
             self.limit = (items.len() / 2).max(1);
         }
-        for (index, (key, _)) in items.into_iter().enumerate() {
+        for (index, (slot, _)) in items.into_iter().enumerate() {
             if blamed == Some(index) {
-                self.fail(&key, reason.clone(), now_ms);
+                self.fail(slot, reason.clone(), now_ms);
             } else {
-                self.update(&key, |entry| entry.in_flight = false);
+                self.update(slot, |entry| entry.in_flight = false);
             }
         }
     }
 
-    fn confirm(&mut self, key: &K, sent: Option<V>, now_ms: u64) {
+    fn confirm(&mut self, slot: Slot, sent: Option<V>, now_ms: u64) {
         let learns = self.learns;
-        self.update(key, |entry| {
+        let mut unseen = false;
+        self.update(slot, |entry| {
             entry.in_flight = false;
             if learns == Learns::FromAcks {
-                entry.have = Have::Is(sent.clone().filter(|_| !entry.forgotten));
                 entry.failure = None;
             }
+            let is_same = entry.want == sent;
+            if learns == Learns::FromAcks {
+                entry.have = Have::Is(sent.filter(|_| !entry.forgotten));
+            }
+            unseen = is_same && !entry.is_settled();
         });
-        let unseen = self
-            .entries
-            .get(key)
-            .is_some_and(|e| !e.is_settled() && e.want == sent);
         if unseen {
             self.fail(
-                key,
+                slot,
                 Arc::from("written, but the switch shows something else"),
                 now_ms,
             );
         }
     }
 
-    fn fail(&mut self, key: &K, reason: Arc<str>, now_ms: u64) {
+    fn fail(&mut self, slot: Slot, reason: Arc<str>, now_ms: u64) {
         let mut attempts = 0;
-        self.update(key, |entry| {
+        self.update(slot, |entry| {
             entry.in_flight = false;
             attempts = entry.failure.as_ref().map_or(0, |f| f.attempts) + 1;
-            entry.failure = Some(Failure {
+            entry.failure = Some(Box::new(Failure {
                 waiting: true,
                 attempts,
                 reason,
-            });
+            }));
         });
         let delay = FIRST_RETRY_MS
             .checked_shl(attempts.min(16) - 1)
             .unwrap_or(LAST_RETRY_MS)
             .min(LAST_RETRY_MS);
-        self.next_retry += 1;
-        self.retries
-            .insert((now_ms + delay, self.next_retry), key.clone());
+        if let Some((key, _)) = self.entries.at(slot) {
+            self.next_retry += 1;
+            let at = (now_ms + delay, self.next_retry);
+            self.retries.insert(at, key.clone());
+        }
     }
 
     /// Applies a change to an entry and brings counts and queue after it.
-    fn update(&mut self, key: &K, change: impl FnOnce(&mut Entry<V>)) {
-        let Some(entry) = self.entries.get_mut(key) else {
-            return;
-        };
-        let failed = entry.counted && entry.failure.is_some();
-        if entry.counted
-            && let Some(cell) = &entry.cell
-            && let Some(count) = self.counts.get_mut(cell)
-        {
-            count.unsettled -= 1;
-            count.failed -= u32::from(failed);
-            if count.unsettled == 0 {
-                self.counts.remove(cell);
-            }
-            self.moved.push(cell.clone());
-        }
-        entry.counted = false;
-        change(entry);
-        self.touch(key);
-    }
-
-    /// Recounts and requeues one entry after it changed.
-    fn touch(&mut self, key: &K) {
+    fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Entry<V>)) {
         let permits = self.permits;
-        let Some(entry) = self.entries.get_mut(key) else {
+        let Some(entry) = self.entries.at_mut(slot) else {
             return;
         };
+        change(entry);
         // What stands now may be on its way out: asked for again, it stands when the answer has come.
         let leaves = self.waits_for_answers && entry.in_flight && entry.want.is_some();
-        let settled = entry.is_settled() && !leaves;
-        if !settled
-            && !entry.counted
-            && let Some(cell) = &entry.cell
-        {
-            let count = self.counts.entry(cell.clone()).or_default();
-            count.unsettled += 1;
-            if let Some(failure) = &entry.failure {
-                count.failed += 1;
-                count.reason = Some(failure.reason.clone());
-            }
-            entry.counted = true;
-            self.moved.push(cell.clone());
+        let is_settled = entry.is_settled() && !leaves;
+        if is_settled {
+            entry.failure = None;
         }
-        if settled {
-            if entry.failure.is_some() {
-                entry.failure = None;
-            }
+        let before = entry.counted;
+        entry.counted = entry.part(is_settled);
+        if let Some(cell) = entry.cell {
+            let reason = entry.failure.as_ref().map(|failure| &failure.reason);
+            self.counts.change(cell, before, entry.counted, reason);
+        }
+        if is_settled {
             if entry.want.is_none() && !entry.in_flight {
-                self.entries.remove(key);
+                if let Some(cell) = entry.cell {
+                    self.counts.leave(cell);
+                }
+                self.entries.remove(slot);
             }
             return;
         }
@@ -679,13 +684,12 @@ where
             return;
         }
         if entry.want.is_none() && !permits.removal_of(entry) {
-            self.withheld.push(key.clone());
+            self.withheld.push(slot);
             return;
         }
         if entry.is_stale() || entry.want.is_some() || matches!(entry.have, Have::Is(Some(_))) {
             entry.queued = true;
-            let is_wanted = entry.want.is_some();
-            self.enqueue(key.clone(), is_wanted);
+            self.enqueue(slot);
         }
     }
 }

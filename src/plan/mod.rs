@@ -435,12 +435,7 @@ impl Planner {
     fn note_misreported(&mut self) {
         let stray =
             |id: &PortId| self.reports.want(id).is_none() && self.desired.port(*id).is_some();
-        let stray: Vec<PortId> = self
-            .reports
-            .in_flight()
-            .map(|(id, _)| *id)
-            .filter(stray)
-            .collect();
+        let stray: Vec<PortId> = self.reports.in_flight().copied().filter(stray).collect();
         for id in stray {
             self.misreported.insert(id);
             self.mark(CellId::new(cell::Key::Port(id), Facet::Report));
@@ -449,7 +444,7 @@ impl Planner {
 
     /// The tags of the row batch under way count as wired when `ovs-vswitchd` reaches this `next_cfg`.
     fn await_applied(&mut self, cfg: i64, now: Now) {
-        let keys: Vec<RowKey> = self.rows.in_flight().map(|(key, _)| key.clone()).collect();
+        let keys: Vec<RowKey> = self.rows.in_flight().cloned().collect();
         let reached = self.observed.cur_cfg() >= cfg;
         for key in keys {
             match key {
@@ -633,8 +628,7 @@ impl Planner {
         if let Some(items) = rendered.items {
             let old = std::mem::take(&mut cell.keys);
             let mut keys: Vec<ItemKey> = Vec::with_capacity(items.len());
-            let wanted: FxHashSet<ItemKey> = items.iter().map(key_of).collect();
-            for key in old.into_iter().filter(|key| !wanted.contains(key)) {
+            for key in no_longer(old, &items) {
                 self.unset(&key, id);
             }
             for item in items {
@@ -739,6 +733,24 @@ impl Planner {
             ItemKey::Report(port) => self.reports.forget(port, cell),
         }
     }
+}
+
+/// The keys that are not among those of the items. Most renderings differ in a few keys, if in any: what is the same at
+/// both ends is only compared.
+fn no_longer(mut old: Vec<ItemKey>, items: &[Item]) -> Vec<ItemKey> {
+    let is_same = |(key, item): &(&ItemKey, &Item)| **key == key_of(item);
+    let first = old.iter().zip(items).take_while(is_same).count();
+    let (_, items) = items.split_at(first);
+    old.drain(..first);
+    let last = old.iter().rev().zip(items.iter().rev());
+    let last = last.take_while(is_same).count();
+    old.truncate(old.len() - last);
+    if !old.is_empty() {
+        let items = items.iter().take(items.len() - last);
+        let wanted: FxHashSet<ItemKey> = items.map(key_of).collect();
+        old.retain(|key| !wanted.contains(key));
+    }
+    old
 }
 
 fn key_of(item: &Item) -> ItemKey {

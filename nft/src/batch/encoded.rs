@@ -5,6 +5,7 @@ use crate::wire::Flags;
 /// A batch as bytes. Sequence numbers run from [`Encoded::base`] (begin) without gaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
+    /// What is sent, from the first start on.
     bytes: Vec<u8>,
     starts: Vec<usize>,
     base: u32,
@@ -31,7 +32,8 @@ impl Encoded {
 
     /// The bytes; they must go out in one send.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        let first = self.starts.first().copied().unwrap_or_default();
+        self.bytes.get(first..).unwrap_or_default()
     }
 
     /// Number of operations, begin and end not counted.

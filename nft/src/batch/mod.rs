@@ -30,7 +30,7 @@ pub use report::{OpError, describe};
 
 use crate::attr::Value;
 use crate::chain::Chain;
-use crate::element::Element;
+use crate::element::{Element, ElementRef};
 use crate::expr::Expr;
 use crate::flowtable::Flowtable;
 use crate::message::{BATCH_BEGIN, BATCH_END, Body, Family, Message, NfGen, Op, SUBSYSTEM};
@@ -46,6 +46,8 @@ const ELEMENT_LIST: usize = 60_000;
 
 /// `NFNL_BATCH_GENID`
 const BATCH_GENID: u16 = 1;
+/// Bytes of the longest begin message: headers, and the attribute with the generation.
+const BEGIN: usize = 16 + 4 + 8;
 
 /// Where a new rule goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +86,7 @@ impl core::error::Error for TooLong {}
 /// Operations to be applied together or not at all.
 #[derive(Clone, Debug)]
 pub struct Batch {
+    /// Room for the begin message, then the operations.
     writer: Writer,
     starts: Vec<usize>,
     next_id: u32,
@@ -99,8 +102,10 @@ impl Default for Batch {
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
+        let mut writer = Writer::new();
+        writer.put(&[0; BEGIN]);
         Self {
-            writer: Writer::new(),
+            writer,
             starts: Vec::new(),
             next_id: 1,
             too_long: None,
@@ -119,7 +124,7 @@ impl Batch {
 
     /// Bytes of the operations so far.
     pub const fn byte_len(&self) -> usize {
-        self.writer.len()
+        self.writer.len().saturating_sub(BEGIN)
     }
 
     /// Appends one operation and returns its index.
@@ -248,6 +253,45 @@ impl Batch {
         )
     }
 
+    /// The same as [`Batch::add_elements`], of elements that borrow their parts.
+    pub fn add_element_refs<'a>(
+        &mut self,
+        family: Family,
+        table: &Name,
+        set: &Name,
+        list: impl IntoIterator<Item = ElementRef<'a>>,
+    ) -> usize {
+        let target = ElementTarget {
+            table,
+            set,
+            id: None,
+        };
+        let (op, flags) = (Op::NEW_SETELEM, Flags::CREATE);
+        self.list(op, family, flags, &target, list, ElementRef::encode)
+    }
+
+    /// The same as [`Batch::delete_elements`], by keys alone.
+    pub fn delete_keys<'a>(
+        &mut self,
+        family: Family,
+        table: &Name,
+        set: &Name,
+        keys: impl IntoIterator<Item = &'a [u8]>,
+    ) -> usize {
+        let target = ElementTarget {
+            table,
+            set,
+            id: None,
+        };
+        let list = keys.into_iter().map(|key| ElementRef {
+            key,
+            data: None,
+            comment: None,
+        });
+        let (op, flags) = (Op::DEL_SETELEM, Flags::default());
+        self.list(op, family, flags, &target, list, ElementRef::encode)
+    }
+
     /// Deletes elements of a named set; absent ones are an error. Returns the number
     /// of messages.
     pub fn delete_elements(
@@ -284,6 +328,20 @@ impl Batch {
         target: &ElementTarget<'_>,
         list: &[Element],
     ) -> usize {
+        self.list(op, family, flags, target, list, |element, w| {
+            w.attribute(1, true, |w| element.encode(w));
+        })
+    }
+
+    fn list<T>(
+        &mut self,
+        op: Op,
+        family: Family,
+        flags: Flags,
+        target: &ElementTarget<'_>,
+        list: impl IntoIterator<Item = T>,
+        write: impl Fn(&T, &mut Writer),
+    ) -> usize {
         let before = self.len();
         let kind = u16::from_be_bytes([SUBSYSTEM, op.0]);
         let header = Header {
@@ -291,7 +349,7 @@ impl Batch {
             flags: flags.with(Flags::REQUEST),
             ..Header::default()
         };
-        let mut left = list.iter().peekable();
+        let mut left = list.into_iter().peekable();
         while left.peek().is_some() {
             self.append(|w| {
                 header.encode(w, |w| {
@@ -310,7 +368,7 @@ impl Batch {
                         while w.len().saturating_sub(start) < ELEMENT_LIST
                             && let Some(element) = left.next()
                         {
-                            w.attribute(1, true, |w| element.encode(w));
+                            write(&element, w);
                         }
                     });
                 });
@@ -448,7 +506,6 @@ impl Batch {
         if let Some(error) = self.too_long {
             return Err(error);
         }
-        let mut w = Writer::with_buffer(Vec::with_capacity(self.writer.len().saturating_add(64)));
         let control = |kind| Header {
             kind,
             flags: Flags::REQUEST,
@@ -458,18 +515,21 @@ impl Batch {
             res_id: u16::from(SUBSYSTEM),
             ..NfGen::default()
         };
-        control(BATCH_BEGIN).encode(&mut w, |w| {
+        let mut begin = Writer::new();
+        control(BATCH_BEGIN).encode(&mut begin, |w| {
             tables.encode(w);
             if let Some(generation) = expected {
                 w.attribute(BATCH_GENID, false, |w| generation.encode(w));
             }
         });
-        let shift = w.len();
-        w.put(self.writer.bytes());
+        let mut w = self.writer;
+        let first = BEGIN.saturating_sub(begin.len());
+        w.patch(first, begin.bytes());
         let end = w.len();
         control(BATCH_END).encode(&mut w, |w| tables.encode(w));
-        let mut starts = vec![0];
-        starts.extend(self.starts.iter().map(|start| start.saturating_add(shift)));
+        let mut starts = Vec::with_capacity(self.starts.len().saturating_add(2));
+        starts.push(first);
+        starts.extend(self.starts);
         starts.push(end);
         Ok(Encoded::new(w.into_bytes(), starts))
     }

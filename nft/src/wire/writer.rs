@@ -87,6 +87,23 @@ impl Writer {
         self.pad();
     }
 
+    /// Appends the header of an attribute whose length, header included, is known beforehand.
+    pub fn header(&mut self, kind: u16, nested: bool, len: usize) {
+        let len = u16::try_from(len).unwrap_or_else(|_| {
+            self.overflow = true;
+            u16::MAX
+        });
+        let tag = if nested { kind | NESTED } else { kind };
+        let [a, b] = len.to_ne_bytes();
+        let [c, d] = tag.to_ne_bytes();
+        self.put(&[a, b, c, d]);
+    }
+
+    /// Makes room for that many bytes more.
+    pub fn reserve(&mut self, len: usize) {
+        self.buf.reserve(len);
+    }
+
     /// Overwrites bytes written before.
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
         let end = at.saturating_add(bytes.len());

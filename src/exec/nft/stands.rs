@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::nft::batch::{Batch, Place};
-use ::nft::element::Element;
+use ::nft::element::{Element, ElementRef};
 use ::nft::message::Family;
 use ::nft::name::{Bytes, Name};
 use ::nft::ruleset::{Ruleset, TableState};
 use ::nft::table::TableFlags;
-use ::nft::userdata::{COMMENT, UserData};
+use ::nft::userdata::COMMENT;
 use rustc_hash::FxHashMap;
 
 use crate::ops::nft::{Entry, NftBody, NftKey, SetId, TABLE, Variant};
@@ -22,7 +22,8 @@ use crate::ops::nft::{Entry, NftBody, NftKey, SetId, TABLE, Variant};
 pub(super) struct Stands {
     /// Tables without elements.
     tables: BTreeMap<Family, Arc<TableState>>,
-    held: FxHashMap<(SetId, Bytes), Entry>,
+    /// By set: most have plain elements only.
+    held: BTreeMap<SetId, FxHashMap<Bytes, Entry>>,
 }
 
 /// A batch, and the item that each operation stands for, where it stands for one.
@@ -75,15 +76,28 @@ impl Stands {
 
     /// Devices that lead to filtered ports.
     pub fn devices(&self) -> impl Iterator<Item = Bytes> + '_ {
-        self.held
-            .keys()
-            .filter(|(set, _)| *set == SetId::Vif)
-            .map(|(_, key)| key.clone())
+        let devices = self.held.get(&SetId::Vif);
+        devices.into_iter().flat_map(|there| there.keys().cloned())
+    }
+
+    /// Whether something else stands under that key, to be deleted first.
+    fn is_other(&self, set: SetId, key: &Bytes, entry: &Entry) -> bool {
+        let Some(there) = self.held.get(&set) else {
+            return false;
+        };
+        there.get(key).is_some_and(|held| held != entry)
     }
 
     fn hold(&mut self, set: SetId, key: &Bytes, entry: &Entry) {
         if *entry != Entry::default() {
-            self.held.insert((set, key.clone()), entry.clone());
+            let there = self.held.entry(set).or_default();
+            there.insert(key.clone(), entry.clone());
+        }
+    }
+
+    fn release(&mut self, set: SetId, key: &Bytes) {
+        if let Some(there) = self.held.get_mut(&set) {
+            there.remove(key);
         }
     }
 
@@ -99,13 +113,13 @@ impl Stands {
                 }
                 (NftKey::Element(set, key), Some(NftBody::Element(entry))) => {
                     if *entry == Entry::default() {
-                        self.held.remove(&(*set, key.clone()));
+                        self.release(*set, key);
                     } else {
                         self.hold(*set, key, entry);
                     }
                 }
                 (NftKey::Element(set, key), _) => {
-                    self.held.remove(&(*set, key.clone()));
+                    self.release(*set, key);
                 }
             }
         }
@@ -123,8 +137,8 @@ impl Stands {
             blame: Vec::new(),
             emptied: false,
         };
-        let mut gone: BTreeMap<SetId, Vec<(usize, Element)>> = BTreeMap::new();
-        let mut new: BTreeMap<SetId, Vec<(usize, Element)>> = BTreeMap::new();
+        let mut gone: BTreeMap<SetId, Elements<'_>> = BTreeMap::new();
+        let mut new: BTreeMap<SetId, Elements<'_>> = BTreeMap::new();
         let mut dropped = Vec::new();
         for (index, (key, body)) in items.iter().enumerate() {
             match (key, body) {
@@ -134,11 +148,10 @@ impl Stands {
                 }
                 (NftKey::Table(family), _) => dropped.push((index, *family)),
                 (NftKey::Element(set, key), Some(NftBody::Element(entry))) => {
-                    let held = self.held.get(&(*set, key.clone()));
-                    if held.is_some_and(|held| held != entry) {
+                    if self.is_other(*set, key, entry) {
                         gone.entry(*set)
                             .or_default()
-                            .push((index, Element::key(key.clone())));
+                            .push((index, element(key, &PLAIN)));
                     }
                     new.entry(*set)
                         .or_default()
@@ -147,7 +160,7 @@ impl Stands {
                 (NftKey::Element(set, key), _) => {
                     gone.entry(*set)
                         .or_default()
-                        .push((index, Element::key(key.clone())));
+                        .push((index, element(key, &PLAIN)));
                 }
             }
         }
@@ -160,14 +173,13 @@ impl Stands {
                     [(index, _)] => Some(*index),
                     _ => None,
                 };
-                let elements: Vec<Element> = list.into_iter().map(|(_, element)| element).collect();
                 let (family, name) = (set.family(variant), Name::from(set.name()));
+                let list = list.into_iter().map(|(_, element)| element);
                 if is_new {
-                    encoded.batch.add_elements(family, &table, &name, &elements);
+                    encoded.batch.add_element_refs(family, &table, &name, list);
                 } else {
-                    encoded
-                        .batch
-                        .delete_elements(family, &table, &name, &elements);
+                    let keys = list.map(|element| element.key);
+                    encoded.batch.delete_keys(family, &table, &name, keys);
                 }
                 encoded.blame.resize(encoded.batch.len(), blame);
             }
@@ -252,11 +264,21 @@ impl Stands {
     }
 }
 
-fn element(key: &Bytes, entry: &Entry) -> Element {
-    let mut element = Element::key(key.clone());
-    element.data = entry.data.map(Into::into);
-    element.userdata = entry.comment.as_deref().map(UserData::comment);
-    element
+/// Items of one set, with their places in the batch.
+type Elements<'a> = Vec<(usize, ElementRef<'a>)>;
+
+/// An element with a key alone.
+const PLAIN: Entry = Entry {
+    data: None,
+    comment: None,
+};
+
+fn element<'a>(key: &'a Bytes, entry: &'a Entry) -> ElementRef<'a> {
+    ElementRef {
+        key: key.as_slice(),
+        data: entry.data.as_ref().map(|data| data.as_slice()),
+        comment: entry.comment.as_deref(),
+    }
 }
 
 fn entry(element: &Element) -> Option<(Bytes, Entry)> {

@@ -160,7 +160,7 @@ fn kernel_allows(
     let passes = |source: u16| {
         selectors
             .iter()
-            .any(|s| has(SetId::Pass, layout::pass(profile, source, tag, *s)))
+            .any(|s| has(SetId::Pass, layout::pass(profile, source, tag, *s).into()))
     };
     sources.into_iter().any(passes)
 }

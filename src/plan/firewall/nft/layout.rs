@@ -17,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use nft::name::Bytes;
+use smallvec::{SmallVec, smallvec};
 
 use crate::model::{Direction, Family, Mac, Service, secgroup::protocol};
 
@@ -206,25 +207,29 @@ pub fn member(remote: u16, ip: IpAddr) -> Bytes {
 }
 
 /// Context, protocol and selector.
-pub fn pass(profile: u16, source: u16, tag: u8, (protocol, selector): (u8, [u8; 4])) -> Bytes {
+pub fn pass(profile: u16, source: u16, tag: u8, (protocol, selector): (u8, [u8; 4])) -> [u8; 12] {
     let [a, b, c, d] = source_word(profile, source);
-    key(&[&[a, b, c | tag, d], &[protocol], &selector])
+    let [e, f, g, h] = selector;
+    [a, b, c | tag, d, protocol, 0, 0, 0, e, f, g, h]
 }
 
+/// Protocols with selectors.
+pub type Selectors = SmallVec<[(u8, [u8; 4]); 12]>;
+
 /// A service as protocols and selectors.
-pub fn selectors(service: Service, family: Family) -> Vec<(u8, [u8; 4])> {
+pub fn selectors(service: Service, family: Family) -> Selectors {
     match service {
-        Service::Any => vec![(0, [0, 0, ANY_PROTOCOL, 0])],
-        Service::Protocol(number) => vec![(number, [0; 4])],
+        Service::Any => smallvec![(0, [0, 0, ANY_PROTOCOL, 0])],
+        Service::Protocol(number) => smallvec![(number, [0; 4])],
         Service::Icmp { kind, code } => {
             let number = service.protocol(family).unwrap_or(protocol::ICMP);
-            vec![match code {
+            smallvec![match code {
                 None => (number, [kind, 0, ICMP_TYPE, 0]),
                 Some(code) => (number, [kind, code, ICMP_CODE, 0]),
             }]
         }
         Service::Ports { protocol, min, max } => {
-            let mut list = Vec::new();
+            let mut list = Selectors::new();
             let mut has_blocks = false;
             for (first, level) in blocks(min, max) {
                 let [hi, lo] = first.to_be_bytes();
@@ -240,21 +245,18 @@ pub fn selectors(service: Service, family: Family) -> Vec<(u8, [u8; 4])> {
 }
 
 /// A range of ports as blocks of 4^k ports: the first port of each, and its level.
-fn blocks(min: u16, max: u16) -> Vec<(u16, u8)> {
-    let mut list = Vec::new();
+fn blocks(min: u16, max: u16) -> impl Iterator<Item = (u16, u8)> {
     let (mut at, end) = (u32::from(min), u32::from(max) + 1);
-    while at < end {
+    std::iter::from_fn(move || {
+        let first = u16::try_from(at).ok().filter(|_| at < end)?;
         let fits = |bits: u32| at.is_multiple_of(1 << bits) && at + (1 << bits) <= end;
         let bits = [16u32, 14, 12, 10, 8, 6, 4, 2]
             .into_iter()
             .find(|bits| fits(*bits))
             .unwrap_or(0);
-        if let (Ok(first), Ok(level)) = (u16::try_from(at), u8::try_from(16 - bits)) {
-            list.push((first, level));
-        }
         at += 1 << bits;
-    }
-    list
+        Some((first, u8::try_from(16 - bits).ok()?))
+    })
 }
 
 #[cfg(test)]
@@ -274,7 +276,7 @@ mod tests {
             (65535, 65535),
         ] {
             let mut ports: Vec<u32> = Vec::new();
-            let list = blocks(min, max);
+            let list: Vec<_> = blocks(min, max).collect();
             for (first, level) in &list {
                 assert!(*level == 0 || *level == ONE_PORT || BLOCKS.contains(level));
                 ports.extend((0..1u32 << (16 - level)).map(|n| u32::from(*first) + n));

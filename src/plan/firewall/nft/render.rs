@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use nft::name::Bytes;
-use rustc_hash::FxHashSet;
+use smallvec::{SmallVec, smallvec};
 
 use super::layout::{self, NETWORK_SIDE, STATELESS};
-use super::numbers::{Source, as_source, fingerprint, remote_note, short};
+use super::numbers::{Profile, Source, as_source, fingerprint, remote_note, short};
 use super::tables;
 use crate::model::{Desired, Family, Mac, Port, PortId, Remote, RemoteId, Rule};
 use crate::ops::link::LinkState;
@@ -247,23 +247,23 @@ pub fn profile(view: &View<'_>, number: u16) -> Rendered {
             Source::Mac(mac) => element(SetId::NetMacs, layout::net_mac(number, mac), context),
         });
     }
-    let mut seen: FxHashSet<Bytes> = FxHashSet::default();
     let groups = profile
         .groups
         .iter()
         .filter_map(|id| view.desired.group(*id));
+    let mut passes: Vec<[u8; 12]> = Vec::new();
     for rule in groups.flat_map(|group| &group.rules) {
         let tag = layout::tag(rule.direction, rule.family);
         let selectors = layout::selectors(rule.service, rule.family);
-        for source in sources_of(view, number, rule) {
-            for selector in &selectors {
-                let key = layout::pass(number, source, tag, *selector);
-                if seen.insert(key.clone()) {
-                    items.push(element(SetId::Pass, key, None));
-                }
-            }
+        for source in sources_of(view, profile, rule) {
+            let pass = |selector: &_| layout::pass(number, source, tag, *selector);
+            passes.extend(selectors.iter().map(pass));
         }
     }
+    passes.sort_unstable();
+    passes.dedup();
+    let pass = |key: [u8; 12]| element(SetId::Pass, key.into(), None);
+    items.extend(passes.into_iter().map(pass));
     if profile.overflow {
         let why = "more than 4095 remote groups or 32768 remote prefixes in the rules of one port: what does not fit is not allowed";
         return Rendered::degraded(items, Need::Unfilterable(why.into()));
@@ -272,13 +272,10 @@ pub fn profile(view: &View<'_>, number: u16) -> Rendered {
 }
 
 /// The numbers of the sources that a rule allows.
-fn sources_of(view: &View<'_>, number: u16, rule: &Rule) -> Vec<u16> {
-    let Some(profile) = view.filter.numbers.profile(number) else {
-        return Vec::new();
-    };
+fn sources_of(view: &View<'_>, profile: &Profile, rule: &Rule) -> SmallVec<[u16; 4]> {
     match rule.remote {
-        Remote::Any => vec![0],
-        Remote::Prefix(net) if net.prefix_len() == 0 => vec![0],
+        Remote::Any => smallvec![0],
+        Remote::Prefix(net) if net.prefix_len() == 0 => smallvec![0],
         Remote::Prefix(net) => profile.net(Source::Net(net)).into_iter().collect(),
         Remote::Set(id) => {
             let addresses = view
@@ -286,7 +283,7 @@ fn sources_of(view: &View<'_>, number: u16, rule: &Rule) -> Vec<u16> {
                 .remote(id)
                 .into_iter()
                 .flat_map(|set| set.nets());
-            let mut list: Vec<u16> = addresses
+            let mut list: SmallVec<[u16; 4]> = addresses
                 .filter(|address| Family::of_net(address.prefix) == rule.family)
                 .filter_map(|address| profile.net(as_source(&address)?))
                 .collect();

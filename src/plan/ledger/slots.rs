@@ -1,0 +1,160 @@
+//! Keys with what is kept under them, each at a number that stays while the key does: one look-up by key, then an index.
+//!
+//! A number may come back under another key after its own was removed; what holds numbers has to bear that. Knows
+//! nothing of ledgers.
+
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use rustc_hash::FxBuildHasher;
+
+/// Where something is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Slot(u32);
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Slots<K, T> {
+    index: HashTable<Slot>,
+    slots: Vec<Option<(K, T)>>,
+    free: Vec<Slot>,
+}
+
+impl<K, T> Default for Slots<K, T> {
+    fn default() -> Self {
+        Slots {
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+fn hash<K: Hash>(key: &K) -> u64 {
+    FxBuildHasher.hash_one(key)
+}
+
+fn is_at<K: Eq, T>(slots: &[Option<(K, T)>], slot: Slot, key: &K) -> bool {
+    matches!(slots.get(slot.0 as usize), Some(Some((there, _))) if there == key)
+}
+
+impl<K: Clone + Eq + Hash, T> Slots<K, T> {
+    /// Where a key is kept.
+    pub fn find(&self, key: &K) -> Option<Slot> {
+        let is_key = |slot: &Slot| is_at(&self.slots, *slot, key);
+        self.index.find(hash(key), is_key).copied()
+    }
+
+    /// The same; a key that is not there is put there first.
+    pub fn find_or_insert(&mut self, key: &K, value: impl FnOnce() -> T) -> Slot {
+        let slots = &mut self.slots;
+        let rehash = |slot: &Slot| match slots.get(slot.0 as usize) {
+            Some(Some((key, _))) => hash(key),
+            _ => 0,
+        };
+        let is_key = |slot: &Slot| is_at(slots, *slot, key);
+        match self.index.entry(hash(key), is_key, rehash) {
+            Entry::Occupied(there) => *there.get(),
+            Entry::Vacant(hole) => {
+                let kept = Some((key.clone(), value()));
+                let slot = match self.free.pop() {
+                    Some(slot) => {
+                        if let Some(place) = slots.get_mut(slot.0 as usize) {
+                            *place = kept;
+                        }
+                        slot
+                    }
+                    None => {
+                        slots.push(kept);
+                        // Memory ends long before numbers do.
+                        Slot(u32::try_from(slots.len() - 1).unwrap_or(u32::MAX))
+                    }
+                };
+                hole.insert(slot);
+                slot
+            }
+        }
+    }
+
+    /// What is kept at a number.
+    pub fn at(&self, slot: Slot) -> Option<&(K, T)> {
+        self.slots.get(slot.0 as usize)?.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn at_mut(&mut self, slot: Slot) -> Option<&mut T> {
+        let (_, value) = self.slots.get_mut(slot.0 as usize)?.as_mut()?;
+        Some(value)
+    }
+
+    /// What is kept under a key.
+    pub fn get(&self, key: &K) -> Option<&T> {
+        let (_, value) = self.at(self.find(key)?)?;
+        Some(value)
+    }
+
+    /// Gives a number back.
+    pub fn remove(&mut self, slot: Slot) {
+        let Some(place) = self.slots.get_mut(slot.0 as usize) else {
+            return;
+        };
+        let Some((key, _)) = place.take() else {
+            return;
+        };
+        if let Ok(there) = self.index.find_entry(hash(&key), |other| *other == slot) {
+            there.remove();
+        }
+        self.free.push(slot);
+    }
+
+    /// Everything.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
+        self.slots.iter().flatten().map(|(key, value)| (key, value))
+    }
+
+    /// The numbers in use.
+    pub fn numbers(&self) -> Vec<Slot> {
+        let all = self.slots.iter().zip(0..);
+        all.filter(|(kept, _)| kept.is_some())
+            .map(|(_, number)| Slot(number))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_while_their_keys_do_and_come_back_after() {
+        let mut slots: Slots<u32, &str> = Slots::default();
+        let list: Vec<Slot> = (0..1000)
+            .map(|n| slots.find_or_insert(&n, || "first"))
+            .collect();
+        for n in (0..1000).step_by(2) {
+            slots.remove(list[n]);
+        }
+        assert_eq!(slots.find(&4), None);
+        assert_eq!(slots.find(&5), Some(list[5]));
+        assert_eq!(slots.find_or_insert(&5, || "second"), list[5]);
+        let again = slots.find_or_insert(&1000, || "third");
+        assert!(list.contains(&again), "given back numbers are used first");
+        assert_eq!(slots.get(&5), Some(&"first"));
+        assert_eq!(slots.get(&1000), Some(&"third"));
+        assert_eq!(slots.iter().count(), 501);
+        assert_eq!(slots.numbers().len(), 501);
+    }
+
+    #[test]
+    fn a_number_given_back_twice_is_free_once() {
+        let mut slots: Slots<u32, ()> = Slots::default();
+        let slot = slots.find_or_insert(&1, || ());
+        slots.remove(slot);
+        slots.remove(slot);
+        assert_ne!(
+            slots.find_or_insert(&2, || ()),
+            slots.find_or_insert(&3, || ())
+        );
+    }
+}
