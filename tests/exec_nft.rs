@@ -1,6 +1,8 @@
 //! The executor of the packet filter against the kernel, in a network namespace of its own. `nft` is the other witness.
 
 mod exec_bed;
+#[path = "exec_nft/json.rs"]
+mod json;
 
 use std::process::Command;
 use std::sync::Arc;

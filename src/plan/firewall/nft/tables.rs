@@ -622,7 +622,7 @@ impl Build {
         let passes = [found.clone(), goto("allow")];
         let level = |level: u8| immediate(W(2), [0, 0, level, 0]);
         let at = |offset, mask: [u8; 4], level: u8| {
-            [transport(offset, 2, 2), bits(2, &mask, &[0, 0, level, 0])]
+            [transport(offset, 4, 2), bits(2, &mask, &[0, 0, level, 0])]
         };
 
         self.rule(
