@@ -1,7 +1,7 @@
 //! What stands in the switch and in nf_tables, without what may differ between equal states: numbers that are handed out,
 //! counters, order. Rules of nf_tables are constant and left to the agent's own audit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 
@@ -16,11 +16,9 @@ impl Picture {
         let host = &bed.site.hosts[0];
         let mut lines = Vec::new();
         for (bridge, dump) in testbed::BRIDGES.iter().zip(host.flows()?) {
-            lines.extend(
-                dump.lines()
-                    .iter()
-                    .map(|line| format!("{bridge} {}", unordered(line))),
-            );
+            let flows = dump.lines().iter();
+            let flows = flows.map(|line| format!("{bridge} {}", unordered(line)));
+            lines.extend(joined(flows.collect()));
         }
         if bed.driver == Driver::Nft {
             let list = ["nft", "list", "ruleset"];
@@ -60,6 +58,45 @@ fn unordered(line: &str) -> String {
         .collect();
     ports.sort_unstable();
     format!("{}load:<{}", head[0], ports.join(",load:<"))
+}
+
+/// A packet for several ports goes from flow to flow, by register 8: each flow holds the ports of a block of numbers, and
+/// numbers are handed out. So the chain of a segment becomes one line with all its ports. Segments whose names are
+/// equal share the line; a flow that leads to a block that is not there stays as it is.
+fn joined(lines: Vec<String>) -> Vec<String> {
+    const AT: &str = ",reg8=0x";
+    const NEXT: [&str; 2] = ["load:0x", "->NXM_NX_REG8[],resubmit(,94)"];
+    let block = |line: &str| -> Option<(String, String, String)> {
+        let (segment, rest) = line.split_once(AT)?;
+        let (number, actions) = rest.split_once(" actions=")?;
+        Some((segment.to_owned(), number.to_owned(), actions.to_owned()))
+    };
+    let numbers: BTreeSet<String> = lines.iter().filter_map(|l| Some(block(l)?.1)).collect();
+    // What a flow does before it goes on to a block that is there.
+    let goes_on = |actions: &str| -> Option<String> {
+        let (before, number) = actions.strip_suffix(NEXT[1])?.rsplit_once(NEXT[0])?;
+        numbers.contains(number).then(|| before.to_owned())
+    };
+    let mut joined = Vec::new();
+    let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in &lines {
+        if let Some((segment, _, actions)) = block(line) {
+            let actions = goes_on(&actions).unwrap_or(actions);
+            let ports = actions
+                .split("load:<")
+                .map(|part| part.trim_end_matches(','));
+            let ports = ports.filter(|part| !part.is_empty()).map(str::to_owned);
+            chains.entry(segment).or_default().extend(ports);
+        } else {
+            joined
+                .push(goes_on(line).map_or_else(|| line.clone(), |start| start + "to all blocks"));
+        }
+    }
+    for (segment, mut ports) in chains {
+        ports.sort_unstable();
+        joined.push(format!("{segment} ports={}", ports.join(" ")));
+    }
+    joined
 }
 
 /// The elements of vifd's sets, with names for numbers.
@@ -196,4 +233,31 @@ fn source(mark: u32) -> u32 {
 
 fn flags(mark: u32) -> u32 {
     mark >> 16 & 0xe0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_ports_are_joined_and_a_chain_that_is_cut_shows() {
+        let start =
+            "b table=94 priority=2,reg6=0x1 actions=NORMAL,load:0x1->NXM_NX_REG8[],resubmit(,94)";
+        let port = |name: &str| format!("load:<{name}>->NXM_NX_REG5[],resubmit(,81)");
+        let block = |number: u8, actions: &[String]| {
+            let actions = actions.join(",");
+            format!("b table=94 priority=3,reg6=0x1,reg8=0x{number} actions={actions}")
+        };
+        let next = "load:0x2->NXM_NX_REG8[],resubmit(,94)".to_owned();
+        let one = joined(vec![start.to_owned(), block(1, &[port("a"), port("b")])]);
+        let two = [
+            start.to_owned(),
+            block(1, &[port("b"), next]),
+            block(2, &[port("a")]),
+        ];
+        assert_eq!(joined(two.to_vec()), one);
+        assert_ne!(joined(two[..2].to_vec()), one);
+        let lost = start.replace("0x1->", "0x7->");
+        assert_ne!(joined(vec![lost, two[1].clone(), two[2].clone()]), one);
+    }
 }
