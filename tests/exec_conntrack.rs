@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use exec_bed::{Mailbox, block_on};
 use nft::conntrack::{Entry, Filter, Status, Tuple};
 use nft::message::Family;
+use nft::name::Bytes;
 use nft::net::{ConntrackClient, DeleteFilters};
 use testbed::Namespace;
 use tokio::sync::mpsc;
@@ -33,6 +34,10 @@ fn family(src: &str) -> Family {
         IpAddr::V6(_) => Family::IPV6,
     }
 }
+
+const SETS_LABELS: &str = "table inet labels {
+    chain input { type filter hook input priority 0; ct label set 1; }
+}";
 
 const KNOWN: [(u16, &str, &str, u16); 6] = [
     (7, "10.0.0.1", "10.0.0.2", 53),
@@ -73,11 +78,18 @@ fn exactly_what_is_named_is_listed_and_cut() {
     let namespace = Namespace::new(true).expect("root can make namespaces");
     let test = || {
         let mut client = ConntrackClient::open(DeleteFilters::default()).unwrap();
+        // Connections have room for labels where some rule sets them.
+        testbed::run(Some(&namespace), &["nft", "-f", "-"], &[], SETS_LABELS).unwrap();
         for (zone, src, dst, port) in KNOWN {
             client
                 .create(family(src), entry(zone, src, dst, port))
                 .unwrap();
         }
+        let mut labelled = entry(0, "10.0.9.1", "10.0.9.2", 54);
+        let words: [u32; 4] = [3, 4, 0, 0];
+        let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+        labelled.labels = Some(Bytes::from(bytes));
+        client.create(Family::IPV4, labelled).unwrap();
         block_on(async {
             let (sender, events) = mpsc::channel(16);
             let metrics = PacketFilter::default();
@@ -88,8 +100,11 @@ fn exactly_what_is_named_is_listed_and_cut() {
             let many: Vec<Scope> = (8..30).map(Scope::Zone).collect();
             let found = list(&mut mailbox, many).await;
             assert_eq!(ports(&found), [(8, Some(53)), (8, Some(53))]);
-            let addresses = Scope::Addresses(vec!["10.0.9.2".parse().unwrap()]);
-            assert_eq!(list(&mut mailbox, vec![addresses]).await.len(), 1);
+            for (number, count) in [(3, 1), (4, 1), (5, 0)] {
+                let found = list(&mut mailbox, vec![Scope::Owner(number)]).await;
+                assert_eq!(found.len(), count, "labelled {number}: {found:?}");
+                assert!(found.iter().all(|c| c.owners() == [3, 4]));
+            }
 
             let mut cut = list(&mut mailbox, vec![Scope::Zone(8)]).await;
             cut.retain(|c| c.family == Family::IPV6);
@@ -109,7 +124,7 @@ fn exactly_what_is_named_is_listed_and_cut() {
             assert_eq!(metrics.connections_cut.get(), 2);
         });
         let left = client.dump(&Filter::default()).unwrap();
-        assert_eq!(left.len(), KNOWN.len() - 2);
+        assert_eq!(left.len(), KNOWN.len() - 1);
         Ok(())
     };
     namespace.run(test).unwrap();

@@ -82,7 +82,7 @@ fn list(client: &mut ConntrackClient, scopes: &[Scope]) -> std::io::Result<Vec<C
         .iter()
         .filter_map(|scope| match scope {
             Scope::Zone(zone) => Some(*zone),
-            Scope::Addresses(_) => None,
+            Scope::Owner(_) => None,
         })
         .collect();
     let filters: Vec<Filter> = if zones.len() == scopes.len() && zones.len() <= ZONES_BY_KERNEL {

@@ -1,7 +1,5 @@
 //! Connections that the kernel tracks: which to look at, and which to cut.
 
-use std::net::IpAddr;
-
 use nft::conntrack::Entry;
 use nft::message::Family;
 
@@ -10,23 +8,23 @@ use nft::message::Family;
 pub enum Scope {
     /// Those in this zone.
     Zone(u16),
-    /// Those from or to these addresses, where there are no zones.
-    Addresses(Vec<IpAddr>),
+    /// Those that the port of this number let pass, where there are no zones.
+    Owner(u16),
 }
 
 impl Scope {
     /// Whether a connection belongs to it.
     pub fn holds(&self, connection: &Connection) -> bool {
-        let Some(tuple) = connection.entry.original.as_ref() else {
-            return false;
-        };
         match self {
             Scope::Zone(zone) => connection.zone() == *zone,
-            Scope::Addresses(list) => [tuple.src(), tuple.dst()]
-                .into_iter()
-                .flatten()
-                .any(|ip| list.contains(&ip)),
+            Scope::Owner(number) => connection.owners().contains(number),
         }
+    }
+
+    /// The number of the port.
+    pub fn number(&self) -> u16 {
+        let (Scope::Zone(number) | Scope::Owner(number)) = self;
+        *number
     }
 }
 
@@ -46,6 +44,17 @@ impl Connection {
             .zone
             .or_else(|| self.entry.original.as_ref()?.zone)
             .unwrap_or(0)
+    }
+
+    /// Where there are no zones: the numbers of the ports that let it pass, at the end that its first packet came from
+    /// and at the one that it went to; 0 if none did. They are the first two bytes, native order, of the first two words
+    /// of its labels.
+    pub fn owners(&self) -> [u16; 2] {
+        let labels = self.entry.labels.as_ref().map_or(&[][..], |b| b.as_slice());
+        [0, 4].map(|at| {
+            let bytes = labels.get(at..at + 2).and_then(|b| b.try_into().ok());
+            bytes.map_or(0, u16::from_ne_bytes)
+        })
     }
 }
 

@@ -17,7 +17,7 @@ pub const TABLE: &str = "vifd";
 pub enum Variant {
     /// One bridge table with connection tracking.
     Bridge {
-        /// Connections are kept apart by port.
+        /// Each port has a zone of connections of its own; else labels say which ports let a connection pass.
         zones: bool,
     },
     /// A bridge table for devices and ARP, an inet table for everything else, joined by bridge netfilter.
@@ -40,6 +40,11 @@ impl Variant {
             Variant::Bridge { .. } => Family::BRIDGE,
             Variant::BridgeInet => Family::INET,
         }
+    }
+
+    /// Whether each port has a zone of connections of its own.
+    pub fn has_zones(self) -> bool {
+        self != Variant::Bridge { zones: false }
     }
 
     /// The families of all tables.
@@ -89,6 +94,8 @@ sets! {
     Rarp = "rarp_from" in lower,
     /// Names of bridges with filtered ports.
     Bridges = "bridges" in upper,
+    /// Mark, word of a connection's labels: ports. Only where there are no zones.
+    Owners = "owners" in upper,
     /// Mark, MAC: senders, whatever the address.
     Macs = "macs" in upper,
     /// Mark, MAC, IPv4 address: senders.
@@ -126,6 +133,11 @@ impl SetId {
             .iter()
             .copied()
             .find(|id| id.name().as_bytes() == name)
+    }
+
+    /// Whether the variant has it.
+    pub fn is_in(self, variant: Variant) -> bool {
+        self != SetId::Owners || !variant.has_zones()
     }
 
     /// The family of the table it is in.

@@ -38,7 +38,10 @@ pub(super) fn batch(feature: Feature, any: Family) -> Batch {
         Feature::BridgeConntrack => bridge(ct_state(load::state::ESTABLISHED).to_vec()),
         Feature::ConntrackZones => chain_with(Family::INET, raw(), zone()),
         Feature::BridgeConntrackZones => chain_with(Family::BRIDGE, raw(), zone()),
-        Feature::ConntrackLabels => inet(vec![ct(CtKey::LABELS, R1)]),
+        Feature::ConntrackLabels => {
+            let labels = vec![ct(CtKey::LABELS, R1), ct_set(CtKey::LABELS, R1)];
+            chain_with(any, input(), labels)
+        }
         Feature::ConntrackCount => inet(vec![
             ConnLimit {
                 count: 1,

@@ -58,7 +58,12 @@ impl Choice {
             ));
             false
         };
-        let first = [Feature::Bridge, Feature::BridgeConntrack];
+        let has_zones = features.has(Feature::BridgeConntrackZones);
+        let mut first = vec![Feature::Bridge, Feature::BridgeConntrack];
+        if !has_zones {
+            // Something has to tell whose a connection is.
+            first.push(Feature::ConntrackLabels);
+        }
         let second = [
             Feature::Bridge,
             Feature::Inet,
@@ -74,9 +79,9 @@ impl Choice {
         } else {
             Variant::None
         };
-        if variant == Variant::BridgeConntrack && !features.has(Feature::BridgeConntrackZones) {
+        if variant == Variant::BridgeConntrack && !has_zones {
             reasons.push(String::from(
-                "connections of all networks share one zone: overlapping addresses are not kept apart",
+                "connections of all networks share one zone: labels tell whose they are",
             ));
         }
         if variant == Variant::Stateless && !bridge_netfilter {
@@ -111,10 +116,14 @@ mod tests {
         assert!(choice.reasons[0].contains("lacks connection state in bridge tables"));
         assert_eq!(Choice::of(&no_bridge_ct, false).variant, Variant::Stateless);
 
-        let no_zones = with(&[Bridge, BridgeConntrack]);
+        let no_zones = with(&[Bridge, BridgeConntrack, ConntrackLabels]);
         let choice = Choice::of(&no_zones, false);
         assert_eq!(choice.variant, Variant::BridgeConntrack);
         assert!(choice.reasons[1].contains("share one zone"));
+        let no_labels = with(&[Bridge, BridgeConntrack]);
+        let choice = Choice::of(&no_labels, false);
+        assert_eq!(choice.variant, Variant::Stateless);
+        assert!(choice.reasons[0].contains("lacks connection labels"));
         assert_eq!(
             Choice::of(&Features::default(), true).variant,
             Variant::None

@@ -421,6 +421,65 @@ fn exactly_the_connections_that_rules_forbid_are_cut() {
     assert_eq!(world.connections, kept[2..], "all of the port's zone");
 }
 
+fn owned(from: u16, to: u16, src: &str, dst: &str, port: u16) -> Connection {
+    let mut connection = connection(0, src, dst, port);
+    let [a, b] = from.to_ne_bytes();
+    let [c, d] = to.to_ne_bytes();
+    let mut labels = [0; 16];
+    labels[..8].copy_from_slice(&[a, b, 0, 0, c, d, 0, 0]);
+    connection.entry.labels = Some(labels.into());
+    connection
+}
+
+#[test]
+fn without_zones_labels_say_whose_connections_are_cut() {
+    let mut world = World {
+        firewall: Some(FirewallDriver::Nft),
+        has_no_zones: true,
+        ..World::new()
+    };
+    let mut planner = world.start_agent();
+    world.wish(&mut planner, Delta::Network(vxlan(1, 5001)));
+    let rules = |ports: &[u16]| -> Vec<Rule> {
+        let rules = ports
+            .iter()
+            .map(|p| rule(u128::from(*p), Direction::Ingress, tcp(*p), Remote::Any));
+        let out = rule(900, Direction::Egress, tcp(80), Remote::Any);
+        rules.chain([out]).collect()
+    };
+    world.wish(&mut planner, group(1, rules(&[22, 80])));
+    plug(&mut world, &mut planner, 1, &[1]);
+    plug(&mut world, &mut planner, 2, &[1]);
+    world.quiesce(&mut planner);
+    let number = |n| planner.filter().numbers.zone(pid(n)).unwrap();
+    let (one, two) = (number(1), number(2));
+    for number in [one, two] {
+        let key = NftKey::Element(SetId::Owners, layout::owner(number));
+        assert!(world.nft.contains_key(&key));
+    }
+    // Of neither, although with an address of the first port: on another network.
+    let others = owned(0, 0, "10.9.9.9", "10.0.0.1", 80);
+    let out = owned(one, 0, "10.0.0.1", "10.9.9.9", 80);
+    let both = owned(one, two, "10.0.0.1", "10.0.0.2", 80);
+    let into = owned(0, two, "10.9.9.9", "10.0.0.2", 22);
+    world.connections = vec![others.clone(), out.clone(), both, into.clone()];
+
+    world.wish(&mut planner, group(1, rules(&[22])));
+    world.quiesce(&mut planner);
+    assert_eq!(world.connections, [others.clone(), out, into.clone()]);
+    world.wish(&mut planner, Delta::PortGone(pid(1)));
+    world.quiesce(&mut planner);
+    assert_eq!(
+        world.connections,
+        [others, into],
+        "all that were the port's"
+    );
+    plug(&mut world, &mut planner, 3, &[1]);
+    world.quiesce(&mut planner);
+    let three = planner.filter().numbers.zone(pid(3)).unwrap();
+    assert!(three != one, "a successor has another number");
+}
+
 #[test]
 fn one_change_costs_the_same_at_any_density() {
     let costs = |n_groups: u128, n_members: u128| -> Vec<u64> {

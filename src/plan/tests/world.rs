@@ -126,6 +126,8 @@ pub struct World {
     pub time: u64,
     /// What the agent is configured to enforce groups with; nothing if `None`.
     pub firewall: Option<FirewallDriver>,
+    /// All filtered ports share one table of connections.
+    pub has_no_zones: bool,
 }
 
 impl World {
@@ -190,7 +192,9 @@ impl World {
     /// The packet filter as it stands.
     pub fn tell_nft(&self, planner: &mut Planner) {
         let found = self.nft.iter().map(|(k, b)| (k.clone(), b.clone()));
-        let variant = Variant::Bridge { zones: true };
+        let variant = Variant::Bridge {
+            zones: !self.has_no_zones,
+        };
         let found = found.collect();
         planner.event(
             ExecEvent::NftUp {

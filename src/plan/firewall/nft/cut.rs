@@ -10,7 +10,6 @@ use std::net::IpAddr;
 use super::render::{is_stateless, senders};
 use crate::model::{Direction, Port, PortId, RemoteId};
 use crate::ops::conntrack::{Connection, CtItems, Scope};
-use crate::ops::nft::Variant;
 use crate::ops::{Batch, Items, Outcome, Target};
 use crate::plan::Planner;
 use crate::plan::firewall::verdict::{self, Flow};
@@ -21,7 +20,7 @@ pub struct Cuts {
     ports: BTreeSet<PortId>,
     /// Addresses left these sets: the ports whose rules name them are looked at.
     remotes: BTreeSet<RemoteId>,
-    /// Zones, and addresses where there are none, of ports that are gone.
+    /// Of ports that are gone.
     gone: BTreeSet<Scope>,
     condemned: Vec<Connection>,
     /// The question or deletion under way, with what it asked for.
@@ -76,19 +75,14 @@ impl Planner {
     fn scope(&self, id: PortId) -> Option<Scope> {
         let zone = self.filter.numbers.zone(id)?;
         match self.filter.variant? {
-            Variant::Bridge { zones: false } => {
-                let port = self.desired.port(id)?;
-                Some(Scope::Addresses(
-                    port.fixed_ips.iter().map(|fixed| fixed.ip).collect(),
-                ))
-            }
-            _ => Some(Scope::Zone(zone)),
+            variant if variant.has_zones() => Some(Scope::Zone(zone)),
+            _ => Some(Scope::Owner(zone)),
         }
     }
 
     /// The port leaves, or is no longer filtered: its connections go with it.
     pub(in crate::plan) fn cut_all_of(&mut self, id: PortId) {
-        if let Some(scope @ Scope::Zone(_)) = self.scope(id) {
+        if let Some(scope) = self.scope(id) {
             self.filter.cuts.gone(scope);
         }
         self.filter.cuts.ports.remove(&id);
@@ -132,25 +126,20 @@ impl Planner {
 
     /// The kernel's answer.
     pub(in crate::plan) fn on_connections(&mut self, found: Vec<Connection>) {
-        let Some((_, ports, gone)) = self.filter.cuts.under_way.clone() else {
+        let Some((_, _, gone)) = self.filter.cuts.under_way.clone() else {
             return;
         };
         let condemned: Vec<Connection> = found
             .into_iter()
-            .filter(|connection| self.is_condemned(connection, &ports, &gone))
+            .filter(|connection| self.is_condemned(connection, &gone))
             .collect();
         self.filter.cuts.condemned.extend(condemned);
     }
 
-    fn is_condemned(
-        &self,
-        connection: &Connection,
-        ports: &BTreeSet<PortId>,
-        gone: &BTreeSet<Scope>,
-    ) -> bool {
-        if gone.iter().any(|scope| scope.holds(connection)) {
-            let zone = connection.zone();
-            return self.filter.numbers.port_of(zone).is_none();
+    fn is_condemned(&self, connection: &Connection, gone: &BTreeSet<Scope>) -> bool {
+        let is_free = |scope: &Scope| self.filter.numbers.port_of(scope.number()).is_none();
+        if gone.iter().any(|s| s.holds(connection) && is_free(s)) {
+            return true;
         }
         // Announced by another connection: it goes when that one goes.
         if connection.entry.master.is_some() {
@@ -159,22 +148,18 @@ impl Planner {
         let Some(flow) = flow(connection) else {
             return false;
         };
-        let has_zones = self.filter.variant != Some(Variant::Bridge { zones: false });
-        let owners: Vec<PortId> = if has_zones {
-            let owner = self.filter.numbers.port_of(connection.zone());
-            owner.into_iter().collect()
-        } else {
-            let holds = |id: &&PortId| self.scope(**id).is_some_and(|s| s.holds(connection));
-            ports.iter().filter(holds).copied().collect()
-        };
-        owners.into_iter().any(|id| {
-            let Some(port) = self.desired.port(id) else {
-                return false;
-            };
+        let port = |number| self.desired.port(self.filter.numbers.port_of(number)?);
+        let is_forbidden = |port: &Port, direction| {
             port.is_filtered()
                 && !is_stateless(port, &self.desired)
-                && !verdict::allows(&self.desired, port, direction(port, &flow), &flow)
-        })
+                && !verdict::allows(&self.desired, port, direction, &flow)
+        };
+        if self.filter.variant.is_some_and(|v| !v.has_zones()) {
+            let [from, to] = connection.owners().map(port);
+            return from.is_some_and(|port| is_forbidden(port, Direction::Egress))
+                || to.is_some_and(|port| is_forbidden(port, Direction::Ingress));
+        }
+        port(connection.zone()).is_some_and(|port| is_forbidden(port, direction(port, &flow)))
     }
 
     /// A question or deletion is over.

@@ -100,6 +100,11 @@ pub fn zone_word(zone: u16) -> [u8; 4] {
     mark(zone, 0, [0; 4])
 }
 
+/// A zone, and the word of a connection's labels that names it ([`crate::ops::conntrack::Connection::owners`]).
+pub fn owner(zone: u16) -> Bytes {
+    key(&[&zone_word(zone), &zone_word(zone)])
+}
+
 /// A profile as the first word of a key.
 pub fn profile_word(profile: u16) -> [u8; 4] {
     mark(0, profile, [0; 4])

@@ -20,7 +20,7 @@
 //!
 //! # Parts
 //!
-//! `cut` finds connections that are no longer allowed.
+//! `cut` finds connections that are no longer allowed, `owners` keeps them apart where there are no zones.
 //! [`layout`] knows how keys and marks are made up, [`tables`] the rules, [`numbers`] what stands for what, `render` the
 //! cells, `follow` what makes them dirty. The kernel's tables are what numbers are recovered from after a restart.
 //!
@@ -34,6 +34,7 @@ mod cut;
 mod follow;
 pub mod layout;
 pub mod numbers;
+mod owners;
 pub mod render;
 pub mod tables;
 

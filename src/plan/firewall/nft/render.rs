@@ -155,6 +155,9 @@ pub fn port(view: &View<'_>, id: PortId) -> Rendered {
         ),
         element(SetId::Bridges, layout::device(&bridge), None),
     ];
+    if view.filter.variant.is_some_and(|v| !v.has_zones()) {
+        items.push(element(SetId::Owners, layout::owner(zone), None));
+    }
     for mac in macs(port) {
         items.push(element(SetId::Rarp, layout::sender(zone, mac), None));
         items.push(element(SetId::Macs, layout::sender(zone, mac), None));

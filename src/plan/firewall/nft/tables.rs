@@ -16,6 +16,8 @@
 //! bridge netfilter is switched off, nothing passes. Every policy is accept, and a device that is not in `vif` is not
 //! ours.
 //!
+//! Where the kernel has no zones, all ports share one table of connections: `owners`.
+//!
 //! Held by `tests/firewall`.
 
 use std::collections::BTreeSet;
@@ -33,7 +35,10 @@ use nft::ruleset::TableState;
 use nft::set::{DataType, Set};
 use nft::table::Table;
 
-use super::layout::{self, *};
+use super::{
+    layout::{self, *},
+    owners,
+};
 use crate::model::secgroup::protocol;
 use crate::model::{Direction, Family};
 use crate::ops::nft::{SetId, TABLE, Variant};
@@ -87,6 +92,7 @@ pub fn set(id: SetId) -> Set {
         SetId::Pair4 => new(&[T::MARK, T::ETHER_ADDR, T::MARK, T::IPV4_ADDR]),
         SetId::Rarp | SetId::Macs => new(&[T::MARK, T::ETHER_ADDR]),
         SetId::Bridges => new(&[T::IFNAME]),
+        SetId::Owners => new(&[T::MARK, T::MARK]),
         SetId::Source4 => new(&[T::MARK, T::ETHER_ADDR, T::IPV4_ADDR]),
         SetId::Source6 => new(&[T::MARK, T::ETHER_ADDR, T::IPV6_ADDR]),
         SetId::Pair6 => new(&[T::MARK, T::ETHER_ADDR, T::MARK, T::IPV6_ADDR]),
@@ -127,7 +133,7 @@ fn eq(value: impl Into<nft::name::Bytes>) -> Expr {
 }
 
 /// `word[at] = word[at] & mask ^ xor`
-fn bits(at: u8, mask: &[u8], xor: &[u8]) -> Expr {
+pub(super) fn bits(at: u8, mask: &[u8], xor: &[u8]) -> Expr {
     Bitwise {
         sreg: W(at),
         dreg: W(at),
@@ -253,7 +259,9 @@ impl Build {
 
     fn sets(&mut self, lower: bool) {
         for id in SetId::ALL.iter().filter(|id| id.is_lower() == lower) {
-            self.state.add_set(set(*id));
+            if id.is_in(self.variant) {
+                self.state.add_set(set(*id));
+            }
         }
     }
 
@@ -393,6 +401,9 @@ impl Build {
             self.chain(name);
         }
         self.allow("allow");
+        if !self.variant.has_zones() {
+            self.claims();
+        }
         let ours = self.ours(MetaKey::IIFNAME);
         if self.family != Nf::BRIDGE {
             self.base("l3_zone", hook::PREROUTING, -450);
@@ -492,25 +503,59 @@ impl Build {
         self.dropped("source6", &[], "foreign source address");
     }
 
-    fn state(&mut self, chain: &str) {
+    fn state(&mut self, chain: &str, direction: Direction) {
         let passes = ct_state(load::state::ESTABLISHED | load::state::RELATED);
-        self.rule(chain, &[&passes, &[goto("allow")]]);
+        if !self.variant.has_zones() {
+            for (way, end) in owners::ends(direction) {
+                let owned = [&passes[..], &owners::goes(way), &owners::is_owned(end)].concat();
+                self.rule(chain, &[&owned, &[goto("allow")]]);
+            }
+            let related = ct_state(load::state::RELATED);
+            self.dropped(chain, &[&related], "about a connection of others");
+        } else {
+            self.rule(chain, &[&passes, &[goto("allow")]]);
+        }
         self.dropped(chain, &[&ct_state(load::state::INVALID)], "invalid state");
     }
 
+    /// The chain for what may pass a port as the first packet of a connection.
+    fn admit(&self, direction: Direction) -> &'static str {
+        match direction {
+            _ if self.variant.has_zones() => "allow",
+            Direction::Egress => "admit_egress",
+            Direction::Ingress => "admit_ingress",
+        }
+    }
+
+    /// Where there are no zones, a connection is its first port's at either end.
+    fn claims(&mut self) {
+        for (direction, device) in [
+            (Direction::Egress, MetaKey::IIFNAME),
+            (Direction::Ingress, MetaKey::OIFNAME),
+        ] {
+            let chain = self.admit(direction);
+            self.chain(chain);
+            for (way, end) in owners::ends(direction) {
+                self.rule(chain, &[&owners::claim(way, end, device)]);
+            }
+            self.rule(chain, &[&[goto("allow")]]);
+        }
+    }
+
     fn from(&mut self, shape: &Shape) {
-        self.rule("from4", &[&udp(68, 67), &[goto("allow")]]);
+        let admit = self.admit(Direction::Egress);
+        self.rule("from4", &[&udp(68, 67), &[goto(admit)]]);
         self.dropped("from4", &[&udp(67, 68)], "DHCP server");
-        self.state("from4");
+        self.state("from4", Direction::Egress);
         self.rule(
             "from4",
             &[&[goto(&rules_chain(Direction::Egress, Family::V4))]],
         );
 
         self.rule("from6", &[&l4proto(protocol::ICMPV6), &[jump("nd_from")]]);
-        self.rule("from6", &[&udp(546, 547), &[goto("allow")]]);
+        self.rule("from6", &[&udp(546, 547), &[goto(admit)]]);
         self.dropped("from6", &[&udp(547, 546)], "DHCPv6 server");
-        self.state("from6");
+        self.state("from6", Direction::Egress);
         self.rule(
             "from6",
             &[&[goto(&rules_chain(Direction::Egress, Family::V6))]],
@@ -535,16 +580,17 @@ impl Build {
     }
 
     fn to(&mut self) {
-        self.rule("to4", &[&udp(67, 68), &[goto("allow")]]);
-        self.state("to4");
+        let admit = self.admit(Direction::Ingress);
+        self.rule("to4", &[&udp(67, 68), &[goto(admit)]]);
+        self.state("to4", Direction::Ingress);
         self.rule(
             "to4",
             &[&[goto(&rules_chain(Direction::Ingress, Family::V4))]],
         );
 
         self.rule("to6", &[&l4proto(protocol::ICMPV6), &[jump("nd_to")]]);
-        self.rule("to6", &[&udp(547, 546), &[goto("allow")]]);
-        self.state("to6");
+        self.rule("to6", &[&udp(547, 546), &[goto(admit)]]);
+        self.state("to6", Direction::Ingress);
         self.rule(
             "to6",
             &[&[goto(&rules_chain(Direction::Ingress, Family::V6))]],
@@ -619,7 +665,7 @@ impl Build {
         let context = mark_bits(CONTEXT, [0, 0, layout::tag(direction, family), 0]);
         let number = meta(MetaKey::L4PROTO, W(1));
         let found = lookup(SetId::Pass.name(), W(0));
-        let passes = [found.clone(), goto("allow")];
+        let passes = [found.clone(), goto(self.admit(direction))];
         let level = |level: u8| immediate(W(2), [0, 0, level, 0]);
         let at = |offset, mask: [u8; 4], level: u8| {
             [transport(offset, 4, 2), bits(2, &mask, &[0, 0, level, 0])]
