@@ -22,6 +22,7 @@ macro_rules! situations {
 situations! {
     openflow = crate::bed::Driver::OpenFlow, [
         addresses::equal_addresses_on_two_networks_are_kept_apart,
+        addresses::a_connection_on_another_network_opens_nothing,
         addresses::arp_and_neighbours_are_held_to_own_addresses,
         addresses::pairs_of_prefixes_and_of_everything,
         addresses::a_port_asks_for_an_address_before_it_has_one,
@@ -29,12 +30,15 @@ situations! {
         addresses::link_local_addresses,
         addresses::tagged_frames_do_not_leave,
         services::packets_between_two_ports_meet_both_sets_of_rules,
+        services::a_reset_tells_that_nobody_listens,
+        services::what_is_refused_opens_nothing_the_other_way,
         services::icmp_type_and_code_zero,
         services::protocols_by_number,
         services::the_whole_range_of_ports,
         services::fragments_are_judged_as_a_whole,
         changes::a_member_that_leaves_takes_only_its_connections,
         changes::a_rule_that_goes_stops_a_running_stream,
+        changes::connections_of_a_port_are_not_its_successors,
         changes::port_security_off_and_on,
         changes::stateful_and_stateless,
     ]
@@ -43,6 +47,7 @@ situations! {
 situations! {
     nft = crate::bed::Driver::Nft, [
         addresses::equal_addresses_on_two_networks_are_kept_apart,
+        addresses::a_connection_on_another_network_opens_nothing,
         addresses::arp_and_neighbours_are_held_to_own_addresses,
         addresses::pairs_of_prefixes_and_of_everything,
         addresses::a_port_asks_for_an_address_before_it_has_one,
@@ -50,12 +55,15 @@ situations! {
         addresses::link_local_addresses,
         addresses::tagged_frames_do_not_leave,
         services::packets_between_two_ports_meet_both_sets_of_rules,
+        services::a_reset_tells_that_nobody_listens,
+        services::what_is_refused_opens_nothing_the_other_way,
         services::icmp_type_and_code_zero,
         services::protocols_by_number,
         services::the_whole_range_of_ports,
         services::fragments_are_judged_as_a_whole,
         changes::a_member_that_leaves_takes_only_its_connections,
         changes::a_rule_that_goes_stops_a_running_stream,
+        changes::connections_of_a_port_are_not_its_successors,
         changes::port_security_off_and_on,
         changes::stateful_and_stateless,
     ]

@@ -91,45 +91,61 @@ pub fn run(
     check_connections_fit(2 * n_steps as u64)?;
     let mut alive: Vec<bool> = vec![true; scripts.len()];
     for at in 0..scripts.iter().map(|s| s.steps.len()).max().unwrap_or(0) {
-        let mut shots = Vec::new();
-        let mut reasons = Vec::new();
-        for (n, script) in scripts.iter().enumerate() {
-            let Some(step) = script.steps.get(at) else {
-                continue;
-            };
-            if step.needs_previous && !alive[n] {
-                continue;
+        let mut left: Vec<usize> = (0..scripts.len()).collect();
+        while !left.is_empty() {
+            // Where conversations share a connection, one after the other.
+            let mut under_way = BTreeSet::new();
+            let (now, later) = left.into_iter().partition(|&n| {
+                let step = scripts[n].steps.get(at);
+                let connection = step.and_then(|step| reference.connection(&step.packet));
+                connection.is_none_or(|key| under_way.insert(key))
+            });
+            left = later;
+            let steps = now
+                .into_iter()
+                .filter_map(|n| Some((n, scripts[n].steps.get(at)?)));
+            let mut shots = Vec::new();
+            let mut reasons = Vec::new();
+            for (n, step) in steps {
+                if step.needs_previous && !alive[n] {
+                    continue;
+                }
+                if let Some(why) = reference.unsettled(step.from, &step.packet) {
+                    alive[n] = false;
+                    tally.count(&format!("not sent: {why}"));
+                    continue;
+                }
+                let state = reference.state(step.from, &step.packet);
+                let judgement = reference.judge(step.from, &step.packet);
+                let receivers: Vec<usize> = judgement.receivers().collect();
+                let expected = wire::whole(&step.packet, &receivers);
+                alive[n] = !expected.is_empty();
+                note(tally, &reference.world, step, state, judgement.why());
+                shots.push(Shot::new(step.from, step.packet.clone(), expected));
+                reasons.push((n, state, judgement));
             }
-            let state = reference.state(step.from, &step.packet);
-            let judgement = reference.judge(step.from, &step.packet);
-            let receivers: Vec<usize> = judgement.receivers().collect();
-            let expected = wire::whole(&step.packet, &receivers);
-            alive[n] = !expected.is_empty();
-            note(tally, &reference.world, step, state, judgement.why());
-            shots.push(Shot::new(step.from, step.packet.clone(), expected));
-            reasons.push((n, state, judgement));
-        }
-        let mut outcome = Outcome::default();
-        volley(bed, &shots, &mut outcome)?;
-        tally.n_sent += outcome.n_sent;
-        tally.n_arrived += outcome.n_arrived;
-        for (shot, (n, state, judgement)) in shots.iter().zip(&reasons) {
-            tally.n_tuples += 1;
-            if shot.expected.is_empty() {
-                tally.n_dropped += 1;
-            } else {
-                tally.n_passed += 1;
-            }
-            let arrived = outcome.of(shot);
-            if arrived != shot.expected {
-                let story = format!(
-                    "state {state}, expected at {:?}: {judgement:?}; arrived at {arrived:?}\n{}",
-                    shot.expected,
-                    reproduction(bed, &reference.world, &scripts[*n], at, state, &arrived)?
-                );
-                println!("MISMATCH, {context}\n{story}");
-                tally.wrong.push(story);
-                ensure!(tally.wrong.len() < ENOUGH, "{ENOUGH} mismatches; {context}");
+            let mut outcome = Outcome::default();
+            volley(bed, &shots, &mut outcome)?;
+            tally.n_sent += outcome.n_sent;
+            tally.n_arrived += outcome.n_arrived;
+            for (shot, (n, state, judgement)) in shots.iter().zip(&reasons) {
+                tally.n_tuples += 1;
+                if shot.expected.is_empty() {
+                    tally.n_dropped += 1;
+                } else {
+                    tally.n_passed += 1;
+                }
+                let arrived = outcome.of(shot);
+                if arrived != shot.expected {
+                    let story = format!(
+                        "state {state}, expected at {:?}: {judgement:?}; arrived at {arrived:?}\n{}",
+                        shot.expected,
+                        reproduction(bed, &reference.world, &scripts[*n], at, state, &arrived)?
+                    );
+                    println!("MISMATCH, {context}\n{story}");
+                    tally.wrong.push(story);
+                    ensure!(tally.wrong.len() < ENOUGH, "{ENOUGH} mismatches; {context}");
+                }
             }
         }
     }

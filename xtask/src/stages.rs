@@ -119,7 +119,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "uml",
-        about: "the tests of `ovs` on openvswitch.ko, in user-mode Linux",
+        about: "the tests of `ovs` on openvswitch.ko, nf_tables in bridges with connection tracking; in user-mode Linux",
         budget: 600,
         built: true,
         run: uml_stage,
@@ -342,7 +342,7 @@ fn kernel(run: &Run<'_>) -> Result<bool> {
 }
 
 fn uml_stage(run: &Run<'_>) -> Result<bool> {
-    uml::switch_tests_until(run.log, run.deadline)
+    uml::switch_tests_until(run.log, run.deadline, run.length)
 }
 
 fn docs(run: &Run<'_>) -> Result<bool> {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use testbed::Scratch;
 
+use crate::test::Length;
 use crate::{cargo, packages, stages};
 
 const KERNEL: &str = "linux.uml";
@@ -68,23 +69,23 @@ const NF_TABLES: &str = "probe:: expressions::";
 /// userspace datapath alone.
 const ZONES: &[&str] = &["ovs_firewall"];
 
-/// Of the tests of the firewall drivers, single situations of nf_tables: without zones ports share one table of
-/// connections: networks with equal addresses are not kept apart, and what one port still may open another may answer.
-const FIREWALL: &str = "named::nft --skip equal_addresses --skip a_rule_that_goes";
+/// Of the tests of the firewall drivers, those of nf_tables with packets. What was compared is printed.
+const FIREWALL: &str = "named::nft verdicts::nft --nocapture";
 
 /// Builds the tests against a real switch and runs them inside. Whether all passed.
 pub fn switch_tests() -> Result<bool> {
     crate::require_root()?;
     packages::ensure(&[packages::TESTBED, packages::BUILD, packages::TESTS])?;
     let log = stages::log_file("uml")?;
-    switch_tests_until(&log, Instant::now() + Duration::from_secs(1800))
+    let deadline = Instant::now() + Duration::from_secs(1800);
+    switch_tests_until(&log, deadline, Length::Short)
 }
 
 /// The same with a log and a deadline.
-pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
+pub fn switch_tests_until(log: &Path, deadline: Instant, length: Length) -> Result<bool> {
     let mut programs = test_programs(&["test", "--workspace", "--no-run"], |n| {
         stages::begins(n, stages::SWITCH) && !ZONES.contains(&n)
-            || ["self_test", "kernel", "firewall"].contains(&n)
+            || ["self_test", "kernel", "firewall", "exec_nft"].contains(&n)
     })?;
     // What takes longest first, so that no guest begins it when the others are done.
     programs.sort_by_key(|(name, _)| !LONG.contains(&name.as_str()));
@@ -108,7 +109,8 @@ pub fn switch_tests_until(log: &Path, deadline: Instant) -> Result<bool> {
         })
         .collect();
     let script = format!(
-        "mkdir -p {TAKEN}\nmount -t hostfs -o {} taken {TAKEN} || exit 1\nstatus=0\n{}\nexit $status",
+        "export VIFD_WORLDS={}\nmkdir -p {TAKEN}\nmount -t hostfs -o {} taken {TAKEN} || exit 1\nstatus=0\n{}\nexit $status",
+        worlds(length),
         taken.display(),
         script.join("\n")
     );
@@ -240,6 +242,15 @@ fn count(name: &str, default: u32) -> u32 {
         .unwrap_or(default)
 }
 
+/// Of generated verdicts.
+fn worlds(length: Length) -> u32 {
+    let usual = match length {
+        Length::Short => 8,
+        Length::Full => 60,
+    };
+    count("VIFD_WORLDS", usual)
+}
+
 fn init_script(payload: &Path) -> String {
     let cargo_home = std::env::var("CARGO_HOME").unwrap_or_default();
     format!(
@@ -257,7 +268,7 @@ for module in {modules}; do
     modprobe -d /run/kmod $module || echo \"guest: no module $module\"
 done
 mount -t overlay -o lowerdir=/tmp,upperdir=/run/tmp/upper,workdir=/run/tmp/work overlay /tmp || mount -t tmpfs tmpfs /tmp
-export TESTBED_DATAPATH=system TERM=dumb\nexport VIFD_KILL_POINTS={kill_points} VIFD_RANDOM_STEPS={random_steps} VIFD_WORLDS={worlds}
+export TESTBED_DATAPATH=system TERM=dumb\nexport VIFD_KILL_POINTS={kill_points} VIFD_RANDOM_STEPS={random_steps}
 echo \"guest: Linux $(uname -r), up after $(cut -d' ' -f1 /proc/uptime) s\"
 # ovs-vswitchd 3.1 counts no processor, so handles no packet, while the clock shows less than 10 s.
 while [ $(cut -d. -f1 /proc/uptime) -lt 11 ]; do sleep 0.2; done
@@ -269,7 +280,6 @@ sleep 60
         modules = LOAD.join(" "),
         kill_points = count("VIFD_KILL_POINTS", 3),
         random_steps = count("VIFD_RANDOM_STEPS", 20),
-        worlds = count("VIFD_WORLDS", 1),
         payload = payload.display(),
     )
 }

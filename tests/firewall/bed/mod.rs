@@ -1,6 +1,7 @@
 //! A world made real: a hypervisor, its agent, the world in its database, and a raw wire into every port.
 
 mod control;
+mod kernel;
 mod picture;
 mod volley;
 
@@ -70,8 +71,14 @@ impl Driver {
                 holds_lone_fragments: false,
             },
             Driver::Nft => Profile {
-                zones: Zones::Port,
-                tracker: Tracker::Kernel,
+                zones: if kernel::has_one_table() {
+                    Zones::Host
+                } else {
+                    Zones::Port
+                },
+                tracker: Tracker::Kernel {
+                    dccp: kernel::tracks_dccp(),
+                },
                 untracked_by_rules: true,
                 icmpv6_out: NEIGHBOUR_OUT,
                 detects_own_only: false,

@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 
-use super::drill::{A, B, C, Drill, OF_A, OF_B, OF_C, let_in, ports, small, tcp, udp};
+use super::drill::{
+    A, B, C, Drill, OF_A, OF_B, OF_C, OUT, address, let_in, ports, small, tcp, udp,
+};
 use crate::bed::Driver;
 use crate::packet::{ACK, SYN, TCP, UDP};
 use crate::wire::TCP_DATA;
@@ -91,6 +93,39 @@ pub fn a_rule_that_goes_stops_a_running_stream(driver: Driver) -> Result<()> {
             B,
             &drill.between(A, B, family, tcp(7001, 22, SYN, 1000, 0)),
         )?;
+    }
+    Ok(())
+}
+
+pub fn connections_of_a_port_are_not_its_successors(driver: Driver) -> Result<()> {
+    let mut world = small();
+    let_in(&mut world, OF_B, ports(UDP, 53, 53), Remote::Any);
+    // C may nothing.
+    world.ports[C].groups = vec![OF_C];
+    let mut drill = Drill::start(driver, &world)?;
+    for family in Family::BOTH {
+        drill.passes(A, B, &drill.between(A, B, family, udp(6100, 53)))?;
+        drill.passes(B, A, &drill.between(B, A, family, udp(53, 6100)))?;
+    }
+    // A leaves, and C gets its addresses.
+    drill.bed.unplug(&[A])?;
+    drill.change(|world| {
+        let ips = std::mem::replace(
+            &mut world.ports[A].ips,
+            vec![address("10.0.0.99"), address("2001:db8::199")],
+        );
+        world.ports[C].ips = ips;
+    })?;
+    for family in Family::BOTH {
+        drill.drops(B, &drill.between(B, C, family, udp(53, 6100)))?;
+        drill.drops(C, &drill.between(C, B, family, udp(6100, 53)))?;
+        drill.drops(B, &drill.between(B, C, family, udp(53, 6100)))?;
+    }
+    // What C may as the one that it is, it may.
+    drill.change(|world| world.ports[C].groups.push(OUT))?;
+    for family in Family::BOTH {
+        drill.passes(C, B, &drill.between(C, B, family, udp(6100, 53)))?;
+        drill.passes(B, C, &drill.between(B, C, family, udp(53, 6100)))?;
     }
     Ok(())
 }

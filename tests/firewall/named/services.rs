@@ -4,7 +4,9 @@ use anyhow::Result;
 
 use super::drill::{A, B, C, Drill, OF_B, OF_C, OUT, ROUTER, let_in, ports, small, tcp, udp};
 use crate::bed::Driver;
-use crate::packet::{Body, Fragments, Packet, Payload, SYN, TCP, UDP};
+use crate::packet::{ACK, Body, Fragments, Packet, Payload, RST, SYN, TCP, UDP};
+use crate::reference::Zones;
+use crate::wire::TCP_DATA;
 use crate::world::{Direction, Family, Remote, Rule, Service};
 
 pub fn packets_between_two_ports_meet_both_sets_of_rules(driver: Driver) -> Result<()> {
@@ -37,6 +39,52 @@ pub fn packets_between_two_ports_meet_both_sets_of_rules(driver: Driver) -> Resu
                 B,
                 &drill.between(A, B, family, udp(src, 53)),
             )?;
+        }
+    }
+    Ok(())
+}
+
+pub fn a_reset_tells_that_nobody_listens(driver: Driver) -> Result<()> {
+    let mut world = small();
+    let_in(&mut world, OF_B, ports(TCP, 22, 22), Remote::Any);
+    let drill = Drill::start(driver, &world)?;
+    for family in Family::BOTH {
+        for from in [A, ROUTER] {
+            let ask = tcp(3500, 22, SYN, 1000, 0);
+            drill.passes(from, B, &drill.between(from, B, family, ask))?;
+            let reset = tcp(22, 3500, RST | ACK, 0, 1001 + TCP_DATA);
+            // It ends the connection where it is seen first; where all ports share a table, A's bridge finds none.
+            let is_told = from == ROUTER || driver.profile().zones != Zones::Host;
+            drill.expect_if(is_told, B, from, &drill.between(B, from, family, reset))?;
+        }
+    }
+    Ok(())
+}
+
+pub fn what_is_refused_opens_nothing_the_other_way(driver: Driver) -> Result<()> {
+    let mut world = small();
+    // B may send to port 53, and nobody may send to B.
+    world.ports[B].groups = vec![OF_B];
+    world.groups[OF_B]
+        .rules
+        .extend(Family::BOTH.map(|family| Rule {
+            direction: Direction::Egress,
+            family,
+            service: ports(UDP, 53, 53),
+            remote: Remote::Any,
+        }));
+    let drill = Drill::start(driver, &world)?;
+    for family in Family::BOTH {
+        for from in [A, ROUTER] {
+            for port in [53, 99] {
+                let ask = drill.between(from, B, family, udp(port, 7000));
+                let answer = drill.between(B, from, family, udp(7000, port));
+                drill.drops(from, &ask)?;
+                // By B's own rules. To A, which let the question out, it is the answer, if A knows that it did.
+                let is_heard = from == ROUTER || driver.profile().zones != Zones::Network;
+                drill.expect_if(port == 53 && is_heard, B, from, &answer)?;
+                drill.expect_if(port == 53 && is_heard, from, B, &ask)?;
+            }
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Tracker, Zone};
-use crate::packet::{ACK, FIN, Ip, Payload, RST, SCTP, SYN, TCP, UDP, UDPLITE};
+use crate::packet::{ACK, DCCP, FIN, Ip, Payload, RST, SCTP, SYN, TCP, UDP, UDPLITE};
 use crate::world::Family;
 
 /// How a packet relates to what is known.
@@ -22,6 +22,8 @@ pub enum State {
     Invalid,
     /// Of a kind that no tracker follows.
     Untracked,
+    /// Of a connection that others have let pass, in a table that all share.
+    Foreign,
 }
 
 impl State {
@@ -33,6 +35,7 @@ impl State {
             State::Related => "related",
             State::Invalid => "invalid",
             State::Untracked => "untracked",
+            State::Foreign => "of others' connections",
         }
     }
 }
@@ -48,7 +51,8 @@ pub struct Key {
 }
 
 impl Key {
-    fn reversed(self) -> Key {
+    /// The other way.
+    pub fn reversed(self) -> Key {
         Key {
             src: self.dst,
             dst: self.src,
@@ -75,7 +79,7 @@ impl Connections {
     /// The state of a packet in a zone.
     pub fn state(&self, zone: Zone, ip: &Ip, tracker: Tracker) -> State {
         // Linux sums UDP-Lite as if it were UDP (`net/netfilter/nf_conntrack_proto_udp.c`), and finds it wrong.
-        let unsummed = tracker == Tracker::Kernel && ip.protocol() == UDPLITE;
+        let unsummed = tracker != Tracker::Userspace && ip.protocol() == UDPLITE;
         if ip.bad_sum || unsummed {
             return State::Invalid;
         }
@@ -121,14 +125,35 @@ impl Connections {
         }
     }
 
+    /// The connection that a packet belongs to, and whether it goes the other way than the first one.
+    pub fn find(&self, zone: Zone, ip: &Ip, tracker: Tracker) -> Option<(Key, bool)> {
+        match self.state(zone, ip, tracker) {
+            State::Established => Some((key(ip, tracker)?.0, false)),
+            // The answer to a ping makes nobody know the ping.
+            State::Reply if ip.icmp().is_none() => Some((key(ip, tracker)?.0.reversed(), true)),
+            _ => None,
+        }
+    }
+
     fn knows(&self, zone: Zone, key: Key) -> bool {
         self.known.contains(&(zone, key))
     }
 }
 
+/// The connection that a packet, or the one that it is an error about, would belong to: one key for both ways.
+pub fn about(ip: &Ip, tracker: Tracker) -> Option<Key> {
+    let ip = match &ip.payload {
+        Payload::Error { about, .. } => about,
+        Payload::Neighbour { .. } | Payload::Listener { .. } => return None,
+        _ => ip,
+    };
+    let (key, _) = key(ip, tracker)?;
+    Some(key.min(key.reversed()))
+}
+
 /// Whether a packet may be the first of a connection. TCP may be picked up in the middle, but not by an answer.
 fn starts(ip: &Ip, tracker: Tracker) -> bool {
-    let kernel = tracker == Tracker::Kernel;
+    let kernel = tracker != Tracker::Userspace;
     match ip.payload {
         Payload::Tcp(tcp) => match tcp.flags & (SYN | RST | FIN | ACK) {
             SYN | ACK => true,
@@ -137,6 +162,7 @@ fn starts(ip: &Ip, tracker: Tracker) -> bool {
             _ => false,
         },
         Payload::Sctp { chunk, .. } => chunk == 1 || !kernel,
+        Payload::Dccp { kind, .. } => kind == 0 || tracker != Tracker::Kernel { dccp: true },
         _ => true,
     }
 }
@@ -144,7 +170,8 @@ fn starts(ip: &Ip, tracker: Tracker) -> bool {
 /// The key of a packet as if it were in the direction of the first, and whether it is an answer by its kind.
 fn key(ip: &Ip, tracker: Tracker) -> Option<(Key, bool)> {
     let known: &[u8] = match tracker {
-        Tracker::Kernel => &[TCP, UDP, SCTP, UDPLITE],
+        Tracker::Kernel { dccp: true } => &[TCP, UDP, SCTP, UDPLITE, DCCP],
+        Tracker::Kernel { dccp: false } => &[TCP, UDP, SCTP, UDPLITE],
         Tracker::Userspace => &[TCP, UDP],
     };
     let knows_ports = known.contains(&ip.protocol());

@@ -6,19 +6,27 @@
 //! * What every port may do: ask for an address, resolve neighbours, report multicast. What none may: answer DHCP, send
 //!   router advertisements, claim a neighbour's address.
 //! * Stateful groups let replies and errors about known connections pass.
+//!
+//! What is known is a matter of [`Zones`]. Where a host has one table for all ports ([`Zones::Host`]), each connection in it
+//! has two ends, and at each the first port that let it pass by its rules, if any: [`owners`]. A port knows the connections
+//! at whose end it is. Those of others are to it as if they were new, but for what could start none (an answer, a segment
+//! without SYN): its rules are asked instead of finding it invalid.
 
 mod connections;
 mod gates;
+mod owners;
 mod rules;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
+pub use connections::Key;
 use connections::{Connections, State};
 use gates::Gate;
+use owners::Owners;
 
-use super::packet::{Body, Packet};
+use super::packet::{Body, Fragments, Ip, Packet};
 use super::world::{Direction, Mac, World};
 
 /// What holds for one driver and not for another, by documented choice.
@@ -45,8 +53,8 @@ pub struct Profile {
 /// What follows connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tracker {
-    /// Linux.
-    Kernel,
+    /// Linux, with DCCP or, since 6.16, without.
+    Kernel { dccp: bool },
     /// Open vSwitch's own: it knows the ports of TCP and UDP, others by their addresses only, and ICMP queries of code 0.
     Userspace,
 }
@@ -58,12 +66,15 @@ pub enum Zones {
     Network,
     /// Each port has its own: it is known where it passed.
     Port,
+    /// All ports of a host: it is known to the port at either end that let it pass first.
+    Host,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Zone {
     Network(usize),
     Port(usize),
+    Host,
 }
 
 /// Why a packet passes or not.
@@ -105,6 +116,7 @@ pub struct Reference {
     pub world: World,
     profile: Profile,
     connections: Connections,
+    owners: Owners,
 }
 
 impl Reference {
@@ -113,6 +125,7 @@ impl Reference {
             world,
             profile,
             connections: Connections::default(),
+            owners: Owners::default(),
         }
     }
 
@@ -146,10 +159,14 @@ impl Reference {
         }
         // In a table of the network, a connection is known when it passed at both ends.
         let arrived = judgement.receivers().next().is_some() || alone;
-        if arrived || self.profile.zones == Zones::Port {
+        if self.profile.zones == Zones::Port || arrived && self.profile.zones == Zones::Network {
             tracked.extend(left);
         }
         if let Body::Ip(ip) = &packet.body {
+            if self.profile.zones == Zones::Host {
+                self.cross(from, ip, &judgement, left, tracked);
+                return judgement;
+            }
             for zone in tracked {
                 self.connections.remember(zone, ip, self.profile.tracker);
             }
@@ -184,10 +201,7 @@ impl Reference {
             Direction::Ingress => gates::ingress(port, packet),
         };
         let verdict = |passes, why| Verdict { passes, why };
-        let zone = match self.profile.zones {
-            Zones::Network => Zone::Network(port.network),
-            Zones::Port => Zone::Port(n),
-        };
+        let zone = self.zone(n);
         let stateful = rules::is_stateful(&self.world, port);
         let tracked = (port.is_filtered() && stateful).then_some(zone);
         let ip = match (gate, &packet.body) {
@@ -215,28 +229,107 @@ impl Reference {
         if ip.is_lone_fragment() {
             return (verdict(false, "waits for the rest"), None);
         }
-        match self.connections.state(zone, ip, self.profile.tracker) {
+        match self.state_at(n, ip) {
             State::Invalid => (verdict(false, "invalid"), None),
             State::Reply => (verdict(true, "reply"), None),
             State::Related => (verdict(true, "related"), None),
             State::Untracked if self.profile.untracked_by_rules => (by_rules, None),
             State::Untracked => (verdict(false, "not tracked"), None),
             State::Established if allowed => (verdict(true, "established"), None),
-            State::New | State::Established => (by_rules, tracked),
+            State::New | State::Established | State::Foreign => (by_rules, tracked),
+        }
+    }
+
+    /// The table in which a port's connections are looked up.
+    fn zone(&self, n: usize) -> Zone {
+        match self.profile.zones {
+            Zones::Network => Zone::Network(self.world.ports[n].network),
+            Zones::Port | Zones::Host => Zone::Port(n),
+        }
+    }
+
+    fn state_at(&self, n: usize, ip: &Ip) -> State {
+        let tracker = self.profile.tracker;
+        let state = self.connections.state(self.zone(n), ip, tracker);
+        let is_strange = [State::New, State::Invalid].contains(&state);
+        if self.profile.zones == Zones::Host && is_strange {
+            let known = self.connections.state(Zone::Host, ip, tracker);
+            if [State::Established, State::Reply].contains(&known) {
+                return State::Foreign;
+            }
+        }
+        state
+    }
+
+    /// A packet crosses the bridges of its sender and its receivers, which share a table; ports that let it pass by their
+    /// rules take the connection's ends.
+    fn cross(
+        &mut self,
+        from: usize,
+        ip: &Ip,
+        judgement: &Judgement,
+        left: Option<Zone>,
+        entered: Vec<Zone>,
+    ) {
+        let tracker = self.profile.tracker;
+        let passed = judgement.receivers().chain([from]);
+        let is_followed = |n: usize| {
+            let port = &self.world.ports[n];
+            !port.is_filtered() || rules::is_stateful(&self.world, port)
+        };
+        if !passed.into_iter().any(is_followed) {
+            return;
+        }
+        if self.connections.state(Zone::Host, ip, tracker) == State::New {
+            self.connections.remember(Zone::Host, ip, tracker);
+        }
+        let Some((connection, is_reply)) = self.connections.find(Zone::Host, ip, tracker) else {
+            return;
+        };
+        let (near, far) = if is_reply { (1, 0) } else { (0, 1) };
+        for (end, zones) in [(near, left.into_iter().collect()), (far, entered)] {
+            for zone in self.owners.take(connection, end, zones) {
+                self.connections.remember(zone, ip, tracker);
+            }
+        }
+    }
+
+    /// Why nothing can be said of a packet, where all ports share a table: it depends on the order in which the switch
+    /// delivered this packet, or an earlier one, to several ports at once.
+    pub fn unsettled(&self, from: usize, packet: &Packet) -> Option<&'static str> {
+        let Body::Ip(ip) = &packet.body else {
+            return None;
+        };
+        if self.profile.zones != Zones::Host {
+            return None;
+        }
+        let mut ports = self.targets(self.world.ports[from].network, from, packet.to);
+        // Fragments of one datagram that reach several bridges wait for each other in one queue.
+        if ports.len() > 1 && ip.fragments != Fragments::Whole {
+            return Some("fragments for several ports");
+        }
+        ports.push(from);
+        let zones: Vec<Zone> = ports.into_iter().map(Zone::Port).collect();
+        let key = connections::about(ip, self.profile.tracker)?;
+        self.owners
+            .is_contested(key, &zones)
+            .then_some("several ports may own the connection")
+    }
+
+    /// What names the connection of a packet, either way; two of one name are not to be under way at the same time.
+    pub fn connection(&self, packet: &Packet) -> Option<Key> {
+        match &packet.body {
+            Body::Ip(ip) if self.profile.zones == Zones::Host => {
+                connections::about(ip, self.profile.tracker)
+            }
+            _ => None,
         }
     }
 
     /// What the state of a packet is at one of the ports of a network, in words, for counting.
     pub fn state(&self, n: usize, packet: &Packet) -> &'static str {
-        let zone = match self.profile.zones {
-            Zones::Network => Zone::Network(self.world.ports[n].network),
-            Zones::Port => Zone::Port(n),
-        };
         match &packet.body {
-            Body::Ip(ip) => self
-                .connections
-                .state(zone, ip, self.profile.tracker)
-                .name(),
+            Body::Ip(ip) => self.state_at(n, ip).name(),
             _ => "not IP",
         }
     }

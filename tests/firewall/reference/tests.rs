@@ -8,9 +8,9 @@ use super::{Judgement, Profile, Reference, Tracker, Zones};
 use crate::packet::{ACK, Body, Ip, Packet, Payload, SYN, Tcp};
 use crate::world::{Direction, Family, Group, Mac, Pair, Port, Remote, Rule, Service, World};
 
-const PROFILE: Profile = Profile {
+pub const PROFILE: Profile = Profile {
     zones: Zones::Network,
-    tracker: Tracker::Kernel,
+    tracker: Tracker::Kernel { dccp: false },
     untracked_by_rules: false,
     icmpv6_out: &[130, 131, 132, 133, 135, 143],
     detects_own_only: false,
@@ -48,14 +48,14 @@ fn rule(direction: Direction, family: Family, service: Service, remote: Remote) 
 }
 
 /// Everything out, both families.
-fn all_out() -> Vec<Rule> {
+pub fn all_out() -> Vec<Rule> {
     Family::BOTH
         .map(|family| rule(Direction::Egress, family, Service::Any, Remote::Any))
         .to_vec()
 }
 
 /// A, in group 0 that lets everything out, and B, in group 1 with the given rules.
-fn world(rules: Vec<Rule>) -> World {
+pub fn world(rules: Vec<Rule>) -> World {
     let group = |rules| Group {
         stateful: true,
         rules,
@@ -491,7 +491,11 @@ fn tables_of_ports_know_what_left_although_it_did_not_arrive() {
     w.groups[1].rules = all_out();
     let ask = udp("10.0.0.1", "10.0.0.2", (1, 2));
     let answer = udp("10.0.0.2", "10.0.0.1", (2, 1));
-    for (zones, wanted) in [(Zones::Network, false), (Zones::Port, true)] {
+    for (zones, wanted) in [
+        (Zones::Network, false),
+        (Zones::Port, true),
+        (Zones::Host, true),
+    ] {
         let mut reference = Reference::new(w.clone(), Profile { zones, ..PROFILE });
         assert!(!judge(&mut reference, 0, ask.clone()).ingress[&1].passes);
         let judgement = judge(&mut reference, 1, answer.clone());
