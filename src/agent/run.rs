@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::model::{Delta, Endpoint, FirewallDriver, Port, PortStatus};
 use crate::ops::report::Heartbeat;
 use crate::ops::{ExecEvent, Outcome, Target};
-use crate::plan::config::PlanConfig;
+use crate::plan::config::{FILTER_BATCH, PlanConfig};
 use crate::plan::{Now, Planner};
 use crate::source::db::{self, DbSourceConfig, Request, SourceEvent};
 use crate::store::{DatabaseUrl, clock};
@@ -89,6 +89,7 @@ pub fn plan_config(config: &Config) -> PlanConfig {
         vxlan_udp_port: config.agent.vxlan_udp_port,
         dont_fragment: config.agent.dont_fragment,
         firewall: config.firewall,
+        filter_batch: FILTER_BATCH,
         tunnel_csum: config.agent.tunnel_csum,
     }
 }

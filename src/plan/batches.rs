@@ -145,18 +145,19 @@ impl Planner {
         batches
     }
 
-    /// Objects of the packet filter. After it was read, its first batch waits until everything is rendered, and says
-    /// that it is complete: what is half restored must not be opened.
+    /// Objects of the packet filter. What changes or goes waits until everything is rendered, so that it changes at once.
+    /// After the filter was read, the last batch says that it is complete: what is half restored must not be opened.
     fn take_nft(&mut self, id: u64, now: Now) -> Option<Batch> {
         let is_whole = self.settled_in && self.is_dirty.is_empty();
         if !self.nft.is_online() || self.nft.is_busy() || self.nft_confirming.is_some() {
             return None;
         }
-        if self.nft_to_confirm && self.settled_in && !is_whole {
+        if self.settled_in && !is_whole && !self.nft.has_only_new() {
             return None;
         }
-        let complete = self.nft_to_confirm && is_whole;
+        self.nft.let_entries_wait(!self.is_dirty.is_empty());
         let items = self.nft.take(id, now.mono_ms).unwrap_or_default();
+        let complete = self.nft_to_confirm && is_whole && !self.nft.has_more();
         if items.is_empty() && !complete {
             return None;
         }

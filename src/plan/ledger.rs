@@ -26,6 +26,11 @@ use crate::ops::Outcome;
 pub trait Value: Clone + PartialEq + Debug {
     /// `true` if nothing has to be written when `self` is wanted and `installed` stands.
     fn satisfied_by(&self, installed: &Self) -> bool;
+
+    /// `true` if `self` is what stands and more: no half of it means what neither does.
+    fn extends(&self, _installed: &Self) -> bool {
+        false
+    }
 }
 
 /// How the ledger learns what stands.
@@ -90,6 +95,14 @@ impl<V: Value> Entry<V> {
     /// Something found that no cell has asked for in this life.
     fn is_stale(&self) -> bool {
         self.cell.is_none() && self.want.is_none() && matches!(self.have, Have::Is(Some(_)))
+    }
+
+    /// Nothing stands that is to change or to go.
+    fn is_new(&self) -> bool {
+        match (&self.want, &self.have) {
+            (Some(want), Have::Is(Some(have))) => want.extends(have),
+            (want, _) => want.is_some(),
+        }
     }
 
     fn part(&self, is_settled: bool) -> Part {
@@ -168,6 +181,10 @@ pub struct Ledger<K, V> {
     in_flight: Option<(u64, Sent<V>)>,
     max_batch: usize,
     limit: usize,
+    /// Most keys in one batch while none was anything else than new.
+    max_new: usize,
+    /// No key that waits has anything under it that is to change or to go.
+    only_new: bool,
     online: bool,
     permits: Permits,
     waits_for_answers: bool,
@@ -193,6 +210,8 @@ where
             in_flight: None,
             max_batch,
             limit: max_batch,
+            max_new: max_batch,
+            only_new: true,
             online: false,
             permits: Permits::default(),
             waits_for_answers: false,
@@ -203,6 +222,18 @@ where
     /// removed before everything else there is to remove.
     pub fn with_entries(self, is_entry: fn(&K) -> bool) -> Self {
         Ledger { is_entry, ..self }
+    }
+
+    /// The same, with smaller batches of what is new. What changes or goes is always written at once with everything
+    /// else, as far as a batch reaches: half of such a change may mean what neither its beginning nor its end does. Half
+    /// of what is new means less than the whole.
+    pub fn with_new_in_parts(self, max_new: usize) -> Self {
+        Ledger { max_new, ..self }
+    }
+
+    /// `true` if no key that waits to be written has anything under it that is to change or to go.
+    pub fn has_only_new(&self) -> bool {
+        self.only_new
     }
 
     /// Whether entries have to wait, because what they lead to is not all asked for yet.
@@ -492,6 +523,7 @@ where
         for at in 0..N_QUEUES {
             self.fill(at, &mut taken);
         }
+        self.only_new |= !self.has_more();
         if taken.is_empty() {
             return None;
         }
@@ -507,6 +539,11 @@ where
         let items = taken.iter().filter_map(item).collect();
         self.in_flight = Some((batch, taken));
         Some(items)
+    }
+
+    /// `true` if something waits for a later batch.
+    pub fn has_more(&self) -> bool {
+        self.queues.iter().any(|queue| !queue.is_empty())
     }
 
     fn retry(&mut self, key: &K) {
@@ -533,7 +570,11 @@ where
             return;
         }
         let permits = self.permits;
-        while items.len() < self.limit {
+        let limit = match self.only_new {
+            true => self.limit.min(self.max_new),
+            false => self.limit,
+        };
+        while items.len() < limit {
             let Some(slot) = self.queues[at].pop_front() else {
                 return;
             };
@@ -680,6 +721,7 @@ where
             }
             return;
         }
+        self.only_new = self.only_new && entry.is_new();
         if entry.queued || entry.in_flight || entry.failure.as_ref().is_some_and(|f| f.waiting) {
             return;
         }

@@ -32,7 +32,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::model::{Delta, Desired, Endpoint, Fact, Observed, PortId};
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
 use crate::ops::link::LinkState;
-use crate::ops::nft::{NftBody, NftKey};
+use crate::ops::nft::{NftBody, NftKey, SetId};
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
 use crate::ops::{Batch, ExecEvent, Outcome, Target};
@@ -120,6 +120,9 @@ struct Cell {
     need: Option<Need>,
 }
 
+/// As many items cost about as much as a cell.
+const ITEMS_PER_CELL: usize = 64;
+
 /// Order in which dirty cells are taken: what others wait for first.
 const RANKS: usize = 4;
 
@@ -204,6 +207,10 @@ impl Planner {
             .into_iter()
             .map(|bridge| (bridge.clone(), ledger(&bridge)))
             .collect();
+        let nft = Ledger::new(Learns::FromAcks, NFT_BATCH)
+            .with_new_in_parts(config.filter_batch)
+            .waiting_for_answers()
+            .with_entries(|key| matches!(key, NftKey::Element(SetId::Vif, _)));
         Planner {
             config,
             desired: Desired::default(),
@@ -224,7 +231,7 @@ impl Planner {
             flows,
             rows: Ledger::new(Learns::FromFacts, ROW_BATCH),
             links: Ledger::new(Learns::FromFacts, LINK_BATCH),
-            nft: Ledger::new(Learns::FromAcks, NFT_BATCH).waiting_for_answers(),
+            nft,
             filter: Filter::default(),
             nft_to_confirm: false,
             nft_reading: 0,
@@ -471,8 +478,8 @@ impl Planner {
                     }
                     break;
                 };
-                self.render_cell(&cell);
-                left = left.saturating_sub(1);
+                let items = self.render_cell(&cell);
+                left = left.saturating_sub(1 + items / ITEMS_PER_CELL);
                 if left == 0 {
                     break;
                 }
@@ -612,7 +619,8 @@ impl Planner {
             .map_or(CellState::Settled, |ledger| ledger.state(cell))
     }
 
-    fn render_cell(&mut self, id: &CellId) {
+    /// The number of items it came to.
+    fn render_cell(&mut self, id: &CellId) -> usize {
         self.stats.cells_rendered += 1;
         let (rendered, asked) = self.render(id);
         for other in asked {
@@ -651,11 +659,13 @@ impl Planner {
             self.note(id, need.as_ref());
         }
         cell.need = need;
-        if !cell.keys.is_empty() || cell.need.is_some() {
+        let n_items = cell.keys.len();
+        if n_items > 0 || cell.need.is_some() {
             self.cells.insert(id.clone(), cell);
         }
         self.on_moved(id);
         self.follow_firewall(id);
+        n_items
     }
 
     fn note(&mut self, id: &CellId, need: Option<&Need>) {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use nft::name::Name;
+use nft::ruleset::{ChainState, TableState};
+
 use super::ledger::Value;
 use crate::model::{BridgeFact, Port, PortFact, PortStatus};
 use crate::ops::flow::FlowBody;
@@ -28,6 +31,31 @@ impl Value for NftBody {
     fn satisfied_by(&self, installed: &Self) -> bool {
         self == installed
     }
+
+    /// Tables differ by the lengths of prefixes and the numbers of remote sets that are looked up: with more rules more
+    /// is looked up.
+    fn extends(&self, installed: &Self) -> bool {
+        match (self, installed) {
+            (NftBody::Table(new), NftBody::Table(old)) => has_all_rules(new, old),
+            _ => false,
+        }
+    }
+}
+
+/// Whether the one has the rules of the other, in their order, in the same chains and with the same sets.
+fn has_all_rules(new: &TableState, old: &TableState) -> bool {
+    let has_chain = |(name, old): (&Name, &ChainState)| {
+        let Some(new) = new.chains.get(name) else {
+            return false;
+        };
+        let mut rules = new.rules.iter();
+        new.chain == old.chain
+            && old
+                .rules
+                .iter()
+                .all(|rule| rules.any(|other| other.rule.expressions == rule.rule.expressions))
+    };
+    new.sets == old.sets && old.chains.iter().all(has_chain)
 }
 
 impl Value for PortReport {

@@ -204,3 +204,44 @@ fn a_reconnect_writes_only_what_is_missing_or_different() {
     items.sort();
     assert_eq!(items, vec![("b", Some(2)), ("c", Some(3))]);
 }
+
+#[test]
+fn what_is_new_goes_in_parts_and_what_changes_at_once() {
+    let mut ledger: Ledger<u32, u32> = Ledger::new(Learns::FromAcks, 100).with_new_in_parts(3);
+    ledger.go_online_with([]);
+    ledger.allow_deletes();
+    let a = cell("a");
+    for key in 0..8 {
+        ledger.set(&key, &a, 1).unwrap();
+    }
+    let mut sizes = Vec::new();
+    for batch in 1.. {
+        let Some(items) = ledger.take(batch, 0) else {
+            break;
+        };
+        assert_eq!(ledger.has_more(), batch < 3);
+        sizes.push(items.len());
+        ledger.finish(batch, &done(), 0);
+    }
+    assert_eq!(sizes, [3, 3, 2]);
+    assert_eq!(ledger.state(&a), CellState::Settled);
+
+    for key in 8..13 {
+        ledger.set(&key, &a, 1).unwrap();
+    }
+    assert!(ledger.has_only_new());
+    ledger.set(&2, &a, 7).unwrap();
+    assert!(!ledger.has_only_new());
+    assert_eq!(ledger.take(10, 0).map(|items| items.len()), Some(6));
+    ledger.set(&9, &a, 5).unwrap();
+    ledger.finish(10, &done(), 0);
+    assert!(!ledger.has_only_new(), "it changed while it was under way");
+    assert_eq!(ledger.take(11, 0), Some(vec![(9, Some(5))]));
+    ledger.finish(11, &done(), 0);
+
+    for key in 13..18 {
+        ledger.set(&key, &a, 1).unwrap();
+    }
+    ledger.unset(&0, &a);
+    assert_eq!(ledger.take(12, 0).map(|items| items.len()), Some(6));
+}

@@ -297,6 +297,83 @@ fn whatever_happens_elements_allow_what_rules_do_and_a_restart_writes_nothing() 
 }
 
 #[test]
+fn a_change_in_many_batches_allows_nothing_that_no_version_of_the_rules_did() {
+    for seed in 100..140 {
+        let mut random = Random(seed);
+        let mut world = World {
+            firewall: Some(FirewallDriver::Nft),
+            filter_batch: 1 + random.below(4) as usize,
+            ..World::new()
+        };
+        let mut planner = world.start_agent();
+        world.wish(&mut planner, Delta::Network(vxlan(1, 5001)));
+        for n in 1..=3 {
+            plug(&mut world, &mut planner, n, &[n, n % 2]);
+        }
+        world.quiesce(&mut planner);
+        let mut versions = vec![planner.desired().clone()];
+        for _ in 0..30 {
+            for _ in 0..1 + random.below(3) {
+                let n = random.below(4) as u128;
+                match random.below(4) {
+                    0 => {
+                        let groups: Vec<u128> = (0..4).filter(|_| random.below(2) == 0).collect();
+                        let port = vm(1 + n % 3, &groups);
+                        world.wish(&mut planner, Delta::Port(port));
+                    }
+                    1 => {
+                        let list = [format!("{}/32", random.address())];
+                        let list: Vec<&str> = list.iter().map(String::as_str).collect();
+                        let keep = random.below(3);
+                        let list = &list[..usize::from(keep > 0)];
+                        world.wish(&mut planner, member(n, u128::from(random.below(4)), list));
+                    }
+                    _ => {
+                        let rules = random.rules(n);
+                        world.wish(&mut planner, group(n, rules));
+                    }
+                }
+                versions.push(planner.desired().clone());
+            }
+            loop {
+                world.think(&mut planner);
+                if world.pending.is_empty() {
+                    break;
+                }
+                world.carry_out(&mut planner, 0);
+                let shape = planner.filter().numbers.shape();
+                for n in 1..=3 {
+                    let tap = format!("tap{}", short(pid(n)));
+                    let device = NftKey::Element(SetId::Vif, layout::device(&tap));
+                    assert!(world.nft.contains_key(&device), "{tap} is not filtered");
+                    for _ in 0..40 {
+                        let direction = Direction::ALL[random.below(2) as usize];
+                        let flow = Flow {
+                            src: random.address(),
+                            dst: random.address(),
+                            protocol: if random.below(3) == 0 { 17 } else { 6 },
+                            ports: Some((40000, random.below(90) as u16)),
+                            icmp: None,
+                        };
+                        let allowed = versions.iter().any(|desired| {
+                            let port = desired.port(pid(n)).expect("it stays");
+                            verdict::allows(desired, port, direction, &flow)
+                        });
+                        let got = kernel_allows(&world, &shape, &tap, direction, &flow);
+                        assert!(
+                            allowed || !got,
+                            "seed {seed}: {tap} {direction:?} {flow:?} was never allowed"
+                        );
+                    }
+                }
+            }
+            world.quiesce(&mut planner);
+            versions.drain(..versions.len() - 1);
+        }
+    }
+}
+
+#[test]
 fn filters_stand_before_the_tag_and_a_vif_that_cannot_be_filtered_stays_dead() {
     let (mut world, mut planner) = start();
     world.wish(&mut planner, group(1, vec![]));
@@ -524,4 +601,42 @@ fn one_change_costs_the_same_at_any_density() {
     );
     assert_eq!(few[4..6], [1, 1], "a rule is one element");
     assert_eq!(few[6], 8, "a port with a known set of groups");
+}
+
+#[test]
+fn a_table_with_more_lengths_and_slots_extends_one_with_fewer() {
+    use crate::ops::nft::Variant;
+    use crate::plan::firewall::nft::tables::tables;
+    use crate::plan::ledger::Value;
+    use std::sync::Arc;
+
+    let shape = |slots, nets4: &[u8], pairs6: &[u8]| Shape {
+        slots,
+        nets4: nets4.iter().copied().collect(),
+        nets6: [64].into(),
+        pairs4: [24].into(),
+        pairs6: pairs6.iter().copied().collect(),
+    };
+    let few = shape(4, &[8, 24], &[]);
+    let more = [
+        shape(8, &[8, 24], &[]),
+        shape(4, &[8, 16, 24], &[]),
+        shape(4, &[8, 24], &[64]),
+        shape(16, &[0, 8, 24, 25], &[64, 120]),
+    ];
+    for variant in [Variant::Bridge { zones: true }, Variant::BridgeInet] {
+        let bodies = |shape: &Shape| -> Vec<NftBody> {
+            let tables = tables(variant, shape).into_iter();
+            tables
+                .map(|table| NftBody::Table(Arc::new(table)))
+                .collect()
+        };
+        let few = bodies(&few);
+        for more in more.iter().map(bodies) {
+            for (more, few) in more.iter().zip(&few) {
+                assert!(more.extends(few));
+                assert!(more == few || !few.extends(more));
+            }
+        }
+    }
 }

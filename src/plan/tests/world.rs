@@ -15,7 +15,7 @@ use crate::ops::nft::{NftBatch, NftBody, NftKey, Variant};
 use crate::ops::report::PortReport;
 use crate::ops::row::{Row, RowKey};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
-use crate::plan::config::PlanConfig;
+use crate::plan::config::{FILTER_BATCH, PlanConfig};
 use crate::plan::{Now, Planner};
 
 pub fn net_id(n: u128) -> NetworkId {
@@ -44,6 +44,7 @@ pub fn config() -> PlanConfig {
         vxlan_udp_port: 4789,
         dont_fragment: true,
         firewall: crate::model::FirewallDriver::Noop,
+        filter_batch: FILTER_BATCH,
         tunnel_csum: false,
     }
 }
@@ -128,6 +129,8 @@ pub struct World {
     pub firewall: Option<FirewallDriver>,
     /// All filtered ports share one table of connections.
     pub has_no_zones: bool,
+    /// Most objects of the packet filter in one transaction.
+    pub filter_batch: usize,
 }
 
 impl World {
@@ -135,6 +138,7 @@ impl World {
     pub fn new() -> World {
         let mut world = World {
             next_ofport: 1,
+            filter_batch: FILTER_BATCH,
             ..World::default()
         };
         world.add_bridge("br-ex", None);
@@ -176,6 +180,7 @@ impl World {
         self.connected.clear();
         let mut planner = Planner::new(PlanConfig {
             firewall: self.firewall.unwrap_or(FirewallDriver::Noop),
+            filter_batch: self.filter_batch,
             ..config()
         });
         self.tell_switch(&mut planner);

@@ -36,6 +36,9 @@ pub struct Profile {
     slots: BTreeMap<RemoteId, u16>,
     /// Prefixes and MAC addresses.
     nets: BTreeMap<Source, u16>,
+    /// The number that was given last. They ascend and begin again at the end: what one number allowed may still stand
+    /// for a moment when another prefix comes.
+    last_net: u16,
     /// Something could not be numbered.
     pub overflow: bool,
 }
@@ -364,6 +367,7 @@ impl Numbers {
             users: 1,
             slots: BTreeMap::new(),
             nets: BTreeMap::new(),
+            last_net: u16::MAX,
             overflow: false,
         };
         self.profiles.insert(number, profile);
@@ -476,30 +480,31 @@ impl Numbers {
     }
 
     fn number_nets(&mut self, number: u16, found: Vec<Source>) {
-        let mut taken: FxHashSet<u16> = match self.profiles.get(&number) {
-            Some(profile) if !found.is_empty() => profile.nets.values().copied().collect(),
-            _ => return,
+        let Some(profile) = self.profiles.get(&number).filter(|_| !found.is_empty()) else {
+            return;
         };
+        let mut taken: FxHashSet<u16> = profile.nets.values().copied().collect();
         let empty = BTreeMap::new();
         let hints = self.hints.nets.get(&number).unwrap_or(&empty).clone();
         let reserved: FxHashSet<u16> = hints.values().copied().collect();
-        let mut next = FIRST_NET;
+        let mut last = profile.last_net;
+        let after = last.wrapping_add(1).max(FIRST_NET);
+        let mut next = (after..=u16::MAX).chain(FIRST_NET..after);
         for source in found {
             let hint = hints.get(&source).filter(|n| !taken.contains(n)).copied();
-            let given = hint.or_else(|| {
-                while taken.contains(&next) || reserved.contains(&next) {
-                    next = next.checked_add(1)?;
-                }
-                Some(next)
-            });
-            let Some(given) = given else {
+            let mut is_free = |n: &u16| !taken.contains(n) && !reserved.contains(n);
+            let Some(given) = hint.or_else(|| next.find(&mut is_free)) else {
                 self.edit(number, |profile| profile.overflow = true);
                 return;
             };
+            if hint.is_none() {
+                last = given;
+            }
             taken.insert(given);
             self.count(&source, true);
             self.edit(number, |profile| {
                 profile.nets.insert(source, given);
+                profile.last_net = last;
             });
         }
     }
