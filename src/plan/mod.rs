@@ -511,7 +511,7 @@ impl Planner {
         }
         self.settled_in = true;
         self.vlans.drop_hints();
-        self.filter.numbers.drop_hints();
+        self.filter_settles_in();
         for ledger in self.flows.values_mut() {
             ledger.allow_deletes();
         }
@@ -636,9 +636,11 @@ impl Planner {
         if let Some(items) = rendered.items {
             let old = std::mem::take(&mut cell.keys);
             let mut keys: Vec<ItemKey> = Vec::with_capacity(items.len());
-            for key in no_longer(old, &items) {
-                self.unset(&key, id);
+            let gone = no_longer(old, &items);
+            for key in &gone {
+                self.unset(key, id);
             }
+            self.filter_takes_away(id, &gone);
             for item in items {
                 let key = key_of(&item);
                 match self.set(&key, id, item) {

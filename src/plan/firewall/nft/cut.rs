@@ -73,7 +73,11 @@ fn direction(port: &Port, flow: &Flow) -> Direction {
 
 impl Planner {
     fn scope(&self, id: PortId) -> Option<Scope> {
-        let zone = self.filter.numbers.zone(id)?;
+        self.scope_of(self.filter.numbers.zone(id)?)
+    }
+
+    /// The connections of the port with this number.
+    pub(super) fn scope_of(&self, zone: u16) -> Option<Scope> {
         match self.filter.variant? {
             variant if variant.has_zones() => Some(Scope::Zone(zone)),
             _ => Some(Scope::Owner(zone)),

@@ -3,10 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use crate::model::{Desired, FirewallDriver, GroupId, MemberAddress, Port, PortId, RemoteId};
-use crate::ops::nft::{NftBody, NftKey, Variant};
-use crate::plan::Planner;
+use crate::ops::nft::{NftBody, NftKey, SetId, Variant};
 use crate::plan::cell::{CellId, CellState, Facet, Key};
 use crate::plan::render::Attachment;
+use crate::plan::{ItemKey, Planner};
 
 use super::numbers::{Moved, as_source};
 use super::render::unfilterable;
@@ -70,7 +70,12 @@ impl Planner {
             let cell = CellId::new(Key::Profile(number), Facet::FilterRules);
             !cells.contains_key(&cell) && nft.state(&cell) == CellState::Settled
         };
+        let had_zone = self.filter.numbers.zone(id).is_some();
         let moved = self.filter.numbers.place(id, port, &self.desired, is_clean);
+        if !had_zone && self.filter.numbers.zone(id).is_some() {
+            // It may hold connections from before this agent started, or of the port that had it then.
+            self.filter.cuts.check(id);
+        }
         self.mark_moved(moved);
         self.mark_shape(&shape);
     }
@@ -101,6 +106,10 @@ impl Planner {
         for number in self.filter.numbers.profiles_in(id) {
             self.filter_profile(number);
         }
+        let is_stateful = self.desired.group(id).map(|group| group.stateful);
+        if !self.filter.is_news(id, is_stateful) {
+            return;
+        }
         let ports: Vec<PortId> = self.desired.ports_in(id).collect();
         for port in ports {
             self.mark(CellId::new(Key::Port(port), Facet::Filter));
@@ -112,8 +121,30 @@ impl Planner {
         let moved = self.filter.numbers.refresh(number, &self.desired);
         self.mark_moved(moved);
         self.mark(CellId::new(Key::Profile(number), Facet::FilterRules));
-        self.check_ports_of(number);
         self.mark_shape(&shape);
+    }
+
+    /// Keys that a cell no longer asks for: where less is allowed, connections may have to go.
+    pub(in crate::plan) fn filter_takes_away(&mut self, cell: &CellId, keys: &[ItemKey]) {
+        let Key::Profile(number) = cell.key else {
+            return;
+        };
+        let allowed = |key: &ItemKey| matches!(key, ItemKey::Nft(NftKey::Element(SetId::Pass, _)));
+        if keys.iter().any(allowed) {
+            let ports: Vec<PortId> = self.filter.numbers.ports_with(number).collect();
+            for id in ports {
+                self.filter.cuts.check(id);
+            }
+        }
+    }
+
+    /// Numbers found in the kernel that nobody came for: connections of those ports are nobody's.
+    pub(in crate::plan) fn filter_settles_in(&mut self) {
+        for zone in self.filter.numbers.drop_hints() {
+            if let Some(scope) = self.scope_of(zone) {
+                self.filter.cuts.gone(scope);
+            }
+        }
     }
 
     /// The addresses of a set differ.
@@ -142,13 +173,6 @@ impl Planner {
             for number in self.filter.numbers.profiles_naming(id) {
                 self.filter_profile(number);
             }
-        }
-    }
-
-    fn check_ports_of(&mut self, number: u16) {
-        let ports: Vec<PortId> = self.filter.numbers.ports_with(number).collect();
-        for id in ports {
-            self.filter.cuts.check(id);
         }
     }
 

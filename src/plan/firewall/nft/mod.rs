@@ -40,6 +40,9 @@ pub mod tables;
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
+use crate::model::GroupId;
 use crate::ops::nft::Variant;
 use crate::plan::cell::Need;
 use crate::plan::render::Rendered;
@@ -55,11 +58,22 @@ pub struct Filter {
     pub unable: Option<Arc<str>>,
     /// Numbers.
     pub numbers: Numbers,
+    /// Whether groups are stateful, as their ports were last told.
+    stateful: FxHashMap<GroupId, bool>,
     /// Connections to look at.
     pub(in crate::plan) cuts: Cuts,
 }
 
 impl Filter {
+    /// `true` if the group was not known to be so.
+    fn is_news(&mut self, id: GroupId, is_stateful: Option<bool>) -> bool {
+        let old = match is_stateful {
+            Some(is) => self.stateful.insert(id, is),
+            None => self.stateful.remove(&id),
+        };
+        old != is_stateful
+    }
+
     /// Nothing can be asked for yet, or ever.
     pub fn lacking(&self) -> Rendered {
         match &self.unable {
