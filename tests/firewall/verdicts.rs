@@ -24,6 +24,8 @@ pub struct Tally {
     pub n_dropped: usize,
     pub n_sent: u64,
     pub n_arrived: u64,
+    /// Not sent, because nothing can be said of them.
+    pub n_unsettled: usize,
     pub by_kind: BTreeMap<String, usize>,
     pub wrong: Vec<String>,
 }
@@ -35,12 +37,13 @@ impl Tally {
 
     pub fn print(&self, what: &str) {
         println!(
-            "{what}: {} tuples, {} pass, {} drop; {} frames sent, {} arrived; {} mismatches",
+            "{what}: {} tuples, {} pass, {} drop; {} frames sent, {} arrived; {} left out; {} mismatches",
             self.n_tuples,
             self.n_passed,
             self.n_dropped,
             self.n_sent,
             self.n_arrived,
+            self.n_unsettled,
             self.wrong.len()
         );
         let kinds: Vec<String> = self
@@ -112,7 +115,8 @@ pub fn run(
                 }
                 if let Some(why) = reference.unsettled(step.from, &step.packet) {
                     alive[n] = false;
-                    tally.count(&format!("not sent: {why}"));
+                    tally.n_unsettled += 1;
+                    tally.count(&format!("left out: {why}"));
                     continue;
                 }
                 let state = reference.state(step.from, &step.packet);
@@ -248,7 +252,8 @@ fn agree(driver: Driver, n_worlds: u64, n_scripts: usize) -> Result<()> {
     for seed in seeds(n_worlds)? {
         compare(program, driver, TASTE, seed, n_scripts, &mut tally)?;
     }
-    tally.print(&format!("{driver:?}"));
+    let zones = driver.profile().zones;
+    tally.print(&format!("{driver:?}, connections by {zones:?}"));
     ensure!(tally.wrong.is_empty(), "{} mismatches", tally.wrong.len());
     Ok(())
 }

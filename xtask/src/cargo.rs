@@ -169,5 +169,7 @@ fn tells(line: &str) -> bool {
     ]
     .iter()
     .any(|start| text.starts_with(start))
-        || text.ends_with("FAILED")
+        || ["FAILED", " mismatches"]
+            .iter()
+            .any(|end| text.ends_with(end))
 }

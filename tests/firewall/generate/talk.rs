@@ -59,11 +59,9 @@ impl Scene<'_> {
     }
 
     fn is_stateless(&self) -> bool {
-        let groups = [self.sender(), self.receiver()].map(|port| &port.groups);
-        groups
+        [self.from, self.to]
             .into_iter()
-            .flatten()
-            .any(|&group| !self.world.groups[group].stateful)
+            .any(|n| is_stateless(self.world, n))
     }
 
     /// MAC and address to send from: mostly the sender's, sometimes forged.
@@ -479,7 +477,7 @@ impl Scripts {
     }
 
     fn fragments(&mut self, random: &mut Random, scene: &Scene<'_>) -> Option<Script> {
-        // Whether somebody puts fragments together where nothing is tracked is a matter of the driver.
+        // Whether somebody puts fragments together where nothing is tracked is a matter of the driver: `named::services`.
         if scene.is_stateless() {
             return None;
         }
@@ -530,9 +528,20 @@ fn twin(random: &mut Random, world: &World, script: &Script) -> Option<Script> {
         if let Body::Arp { sha, .. } = &mut step.packet.body {
             *sha = moved(*sha);
         }
+        // As in `Scripts::fragments`.
+        let is_fragmented =
+            matches!(&step.packet.body, Body::Ip(ip) if ip.fragments != Fragments::Whole);
+        if is_fragmented && theirs.iter().any(|&n| is_stateless(world, n)) {
+            return None;
+        }
         steps.push(step);
     }
     Some(Script { steps })
+}
+
+fn is_stateless(world: &World, n: usize) -> bool {
+    let groups = &world.ports[n].groups;
+    groups.iter().any(|&group| !world.groups[group].stateful)
 }
 
 fn single(from: usize, packet: Packet) -> Script {

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::bed::{Bed, Driver, Outcome, Shot, volley};
 use crate::packet::{Ip, Packet, Payload, Tcp};
-use crate::wire;
+use crate::wire::{self, Arrivals};
 use crate::world::{Direction, Family, Group, Mac, Port, Remote, Rule, Service, World};
 
 /// The filtered ports of the first network.
@@ -153,7 +153,25 @@ impl Drill {
 
     /// It arrives at exactly these ports.
     pub fn expect(&self, from: usize, packet: &Packet, at: &[usize]) -> Result<()> {
-        let expected = wire::whole(packet, at);
+        self.arrives(from, packet, wire::whole(packet, at))
+    }
+
+    /// Exactly these parts of it arrive at exactly this port.
+    pub fn arrives_in_parts(
+        &self,
+        from: usize,
+        to: usize,
+        packet: &Packet,
+        parts: &[u8],
+    ) -> Result<()> {
+        let mut expected = Arrivals::new();
+        if !parts.is_empty() {
+            expected.insert(to, parts.iter().copied().collect());
+        }
+        self.arrives(from, packet, expected)
+    }
+
+    fn arrives(&self, from: usize, packet: &Packet, expected: Arrivals) -> Result<()> {
         let shots = [Shot::new(from, packet.clone(), expected.clone())];
         let mut outcome = Outcome::default();
         volley(&self.bed, &shots, &mut outcome)?;

@@ -216,3 +216,32 @@ pub fn fragments_are_judged_as_a_whole(driver: Driver) -> Result<()> {
     }
     Ok(())
 }
+
+pub fn fragments_where_nothing_is_tracked(driver: Driver) -> Result<()> {
+    let mut world = small();
+    world.ports[B].groups = vec![OF_B];
+    world.groups[OF_B].stateful = false;
+    let_in(&mut world, OF_B, ports(UDP, 53, 53), Remote::Any);
+    let mut drill = Drill::start(driver, &world)?;
+    let packet = |drill: &Drill, family, src| {
+        let mut packet = drill.between(A, B, family, udp(src, 53));
+        if let Body::Ip(ip) = &mut packet.body {
+            ip.fragments = Fragments::Both;
+        }
+        packet
+    };
+    // Bridge netfilter puts them together for all ports, bridges that track connections for those that do: to the others
+    // the first part alone shows its ports.
+    let parts: &[u8] = match driver.profile().zones {
+        Zones::Port => &[0, 1],
+        _ => &[0],
+    };
+    for family in Family::BOTH {
+        drill.arrives_in_parts(A, B, &packet(&drill, family, 4100), parts)?;
+    }
+    drill.change(|world| let_in(world, OF_B, Service::Protocol(UDP), Remote::Any))?;
+    for family in Family::BOTH {
+        drill.passes(A, B, &packet(&drill, family, 4101))?;
+    }
+    Ok(())
+}

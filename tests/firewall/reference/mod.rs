@@ -46,7 +46,8 @@ pub struct Profile {
     pub strays_reach_filtered: bool,
     /// Protocols whose packets' ports the driver can see.
     pub sees_ports_of: &'static [u8],
-    /// Fragments wait for the rest of their datagram on every port, filtered and tracked or not.
+    /// Fragments wait for the rest of their datagram on every port, filtered or not. Where connections are not tracked,
+    /// it is a matter of the design, which `named::services` tells apart.
     pub holds_lone_fragments: bool,
 }
 
