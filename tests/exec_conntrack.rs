@@ -105,6 +105,19 @@ fn exactly_what_is_named_is_listed_and_cut() {
                 assert_eq!(found.len(), count, "labelled {number}: {found:?}");
                 assert!(found.iter().all(|c| c.owners() == [3, 4]));
             }
+            for (net, count) in [
+                ("10.0.9.1/32", 2),
+                ("10.0.9.2/32", 2),
+                ("10.0.9.3/32", 0),
+                ("10.0.9.0/24", 2),
+            ] {
+                let found = list(&mut mailbox, vec![Scope::Address(net.parse().unwrap())]).await;
+                assert_eq!(found.len(), count, "{net}: {found:?}");
+            }
+            let some =
+                ["10.0.9.1/32", "10.0.9.0/30"].map(|net| Scope::Address(net.parse().unwrap()));
+            let both = [&some[..], &[Scope::Zone(7)]].concat();
+            assert_eq!(list(&mut mailbox, both).await.len(), 4);
 
             let mut cut = list(&mut mailbox, vec![Scope::Zone(8)]).await;
             cut.retain(|c| c.family == Family::IPV6);

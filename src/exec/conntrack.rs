@@ -11,7 +11,7 @@ use ::nft::net::{ConntrackClient, DeleteFilters};
 use tokio::sync::mpsc;
 use tracing::error;
 
-use crate::ops::conntrack::{Connection, CtItems, Scope};
+use crate::ops::conntrack::{Connection, CtItems, Scope, Scopes};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
 use crate::telemetry::PacketFilter;
 
@@ -78,27 +78,23 @@ fn carry_out(
 }
 
 fn list(client: &mut ConntrackClient, scopes: &[Scope]) -> std::io::Result<Vec<Connection>> {
-    let zones: Vec<u16> = scopes
-        .iter()
-        .filter_map(|scope| match scope {
-            Scope::Zone(zone) => Some(*zone),
-            Scope::Owner(_) => None,
-        })
-        .collect();
-    let filters: Vec<Filter> = if zones.len() == scopes.len() && zones.len() <= ZONES_BY_KERNEL {
-        let of = |zone| Filter {
-            zone: Some(zone),
-            ..Filter::default()
-        };
-        zones.into_iter().map(of).collect()
-    } else {
-        vec![Filter::default()]
+    let scopes: Scopes = scopes.iter().collect();
+    let zones: Option<Vec<u16>> = scopes.only_zones().map(Iterator::collect);
+    let filters: Vec<Filter> = match zones {
+        Some(zones) if zones.len() <= ZONES_BY_KERNEL => {
+            let of = |zone| Filter {
+                zone: Some(zone),
+                ..Filter::default()
+            };
+            zones.into_iter().map(of).collect()
+        }
+        _ => vec![Filter::default()],
     };
     let mut found = Vec::new();
     for filter in filters {
         let entries = client.dump(&filter)?.into_iter();
         let connections = entries.map(|(family, entry)| Connection { family, entry });
-        found.extend(connections.filter(|c| scopes.iter().any(|scope| scope.holds(c))));
+        found.extend(connections.filter(|c| scopes.hold(c)));
     }
     Ok(found)
 }

@@ -2,26 +2,16 @@
 //! and come out at others, thousands a second, and no kernel stack answers by itself.
 
 use std::collections::BTreeMap;
-use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
-use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
+use anyhow::Result;
 
 use crate::hypervisor::{Hypervisor, PlugSpec};
 use crate::link::{disable_tx_checksum, ip_batch};
 use crate::namespace::Namespace;
 use crate::process::run;
-
-/// `ETH_P_ALL` (linux/if_ether.h), in network order as the socket wants it.
-const ALL_PROTOCOLS: u16 = (libc::ETH_P_ALL as u16).to_be();
-/// `PACKET_IGNORE_OUTGOING` (linux/if_packet.h): the socket does not hear itself.
-const IGNORE_OUTGOING: libc::c_int = 23;
-/// Room for everything that may arrive between two reads, in bytes.
-const RECEIVE_BUFFER: libc::c_int = 16 << 20;
-const MAX_FRAME: usize = 2048;
+use crate::raw::RawSocket;
 
 /// How a tap is joined to `br-int`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +26,7 @@ pub enum Join {
 #[derive(Debug)]
 pub struct Wires {
     // Before the namespace, which it holds open.
-    socket: Socket,
+    socket: RawSocket,
     far: Arc<Namespace>,
     specs: Vec<PlugSpec>,
     join: Join,
@@ -91,8 +81,9 @@ impl Wires {
             .collect();
         ip_batch(&far, &up)?;
         let (socket, indexes) = far.run(|| {
-            let indexes = (0..specs.len()).map(index_of).collect::<Result<Vec<_>>>()?;
-            Ok((open()?, indexes))
+            let index = |n| RawSocket::index_of(&format!("e{n}"));
+            let indexes = (0..specs.len()).map(index).collect::<Result<Vec<_>>>()?;
+            Ok((RawSocket::open()?, indexes))
         })?;
         Ok(Wires {
             socket,
@@ -143,78 +134,22 @@ impl Wires {
 
     /// Sends one frame into a wire.
     pub fn send(&self, wire: usize, frame: &[u8]) -> Result<()> {
-        let to = address(self.indexes[wire])?;
-        let sent = self.socket.send_to(frame, &to);
-        let sent = sent.with_context(|| format!("send {} bytes into wire {wire}", frame.len()))?;
-        ensure!(
-            sent == frame.len(),
-            "wire {wire} took {sent} bytes of {}",
-            frame.len()
-        );
-        Ok(())
+        self.socket.send(self.indexes[wire], frame)
     }
 
     /// The next frame that came out of any wire; `None` if none does before `until`.
     pub fn receive(&self, until: Instant) -> Result<Option<Arrival>> {
-        let mut buffer = [MaybeUninit::<u8>::uninit(); MAX_FRAME];
-        loop {
-            match self.socket.recv_from(&mut buffer) {
-                Ok((n, from)) => {
-                    let Some(&wire) = self.numbers.get(&index_in(&from)) else {
-                        continue;
-                    };
-                    // SAFETY: the kernel wrote the first `n` bytes.
-                    let frame = buffer[..n]
-                        .iter()
-                        .map(|b| unsafe { b.assume_init() })
-                        .collect();
-                    return Ok(Some(Arrival { wire, frame }));
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error).context("receive frames"),
+        while let Some((index, frame)) = self.socket.receive(until)? {
+            if let Some(&wire) = self.numbers.get(&index) {
+                return Ok(Some(Arrival { wire, frame }));
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(None);
-            }
-            self.wait(left)?;
         }
+        Ok(None)
     }
 
     /// Frames that the socket had no room for since the last call: a test that lost some knows nothing.
     pub fn overflow(&self) -> Result<u32> {
-        let mut statistics = [0u32; 2];
-        let mut len = libc::socklen_t::try_from(size_of_val(&statistics))?;
-        // SAFETY: the kernel writes at most `len` bytes, the size of tpacket_stats (linux/if_packet.h).
-        let done = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_STATISTICS,
-                statistics.as_mut_ptr().cast(),
-                &raw mut len,
-            )
-        };
-        ensure!(
-            done == 0,
-            "PACKET_STATISTICS: {}",
-            std::io::Error::last_os_error()
-        );
-        Ok(statistics[1])
-    }
-
-    fn wait(&self, limit: Duration) -> Result<()> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
-        let limit = Timespec {
-            tv_sec: i64::try_from(limit.as_secs())?,
-            tv_nsec: i64::from(limit.subsec_nanos()),
-        };
-        match poll(&mut fds, Some(&limit)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error).context("poll the raw socket"),
-        }
+        self.socket.overflow()
     }
 
     /// The namespace of the inner ends.
@@ -252,59 +187,4 @@ impl Wires {
 fn name(prefix: &str, spec: &PlugSpec) -> String {
     let head: String = spec.port_id.chars().take(11).collect();
     format!("{prefix}{head}")
-}
-
-/// A raw socket over all links of the calling thread's namespace.
-fn open() -> Result<Socket> {
-    let kind = Type::RAW.nonblocking().cloexec();
-    let protocol = Some(Protocol::from(i32::from(ALL_PROTOCOLS)));
-    let socket = Socket::new(Domain::PACKET, kind, protocol).context("raw socket (needs root)")?;
-    for (level, option, value) in [
-        (libc::SOL_PACKET, IGNORE_OUTGOING, 1),
-        (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_BUFFER),
-        (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, RECEIVE_BUFFER),
-    ] {
-        // SAFETY: the kernel reads one int.
-        let done = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                level,
-                option,
-                (&raw const value).cast(),
-                libc::socklen_t::try_from(size_of_val(&value))?,
-            )
-        };
-        if done != 0 {
-            bail!(
-                "option {option} of the raw socket: {}",
-                std::io::Error::last_os_error()
-            );
-        }
-    }
-    Ok(socket)
-}
-
-fn index_of(n: usize) -> Result<libc::c_int> {
-    let name = std::ffi::CString::new(format!("e{n}"))?;
-    // SAFETY: a string that ends in zero.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    ensure!(index != 0, "no link e{n}");
-    Ok(libc::c_int::try_from(index)?)
-}
-
-fn address(index: libc::c_int) -> Result<SockAddr> {
-    let mut storage = SockAddrStorage::zeroed();
-    // SAFETY: sockaddr_ll is smaller than a sockaddr_storage, and all-zero is valid for it.
-    let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
-    link.sll_family = libc::AF_PACKET as u16;
-    link.sll_ifindex = index;
-    link.sll_halen = 6;
-    let len = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>())?;
-    // SAFETY: the storage holds a sockaddr_ll of that length.
-    Ok(unsafe { SockAddr::new(storage, len) })
-}
-
-fn index_in(from: &SockAddr) -> libc::c_int {
-    // SAFETY: a packet socket gives sockaddr_ll.
-    unsafe { (*from.as_ptr().cast::<libc::sockaddr_ll>()).sll_ifindex }
 }

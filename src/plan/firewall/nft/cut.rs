@@ -1,46 +1,54 @@
 //! Cutting connections that rules no longer allow.
 //!
-//! A change notes the ports that it concerns; when everything that could be written is committed, the kernel is asked
+//! A change notes the ports or addresses that it concerns; when everything that could be written is committed, the kernel is asked
 //! for their connections, each is judged by the rules as they are now, and exactly those that are forbidden are deleted.
-//! One question for all ports of all changes so far, one deletion after it.
+//! One question for all changes so far, one deletion after it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::render::{is_stateless, senders};
-use crate::model::{Direction, Port, PortId, RemoteId};
+use crate::model::{Direction, Port, PortId};
 use crate::ops::conntrack::{Connection, CtItems, Scope};
 use crate::ops::{Batch, Items, Outcome, Target};
 use crate::plan::Planner;
 use crate::plan::firewall::verdict::{self, Flow};
 
+/// What is to be asked for.
+#[derive(Clone, Default, Debug)]
+struct Question {
+    ports: BTreeSet<PortId>,
+    /// They left sets that rules name.
+    addresses: BTreeSet<IpNet>,
+    /// Of ports that are gone.
+    gone: BTreeSet<Scope>,
+}
+
 /// What is to be looked at.
 #[derive(Clone, Default, Debug)]
 pub struct Cuts {
-    ports: BTreeSet<PortId>,
-    /// Addresses left these sets: the ports whose rules name them are looked at.
-    remotes: BTreeSet<RemoteId>,
-    /// Of ports that are gone.
-    gone: BTreeSet<Scope>,
+    next: Question,
     condemned: Vec<Connection>,
-    /// The question or deletion under way, with what it asked for.
-    under_way: Option<(u64, BTreeSet<PortId>, BTreeSet<Scope>)>,
+    /// The question or deletion under way.
+    under_way: Option<(u64, Question)>,
 }
 
 impl Cuts {
     /// Connections of this port may not be allowed any more.
     pub fn check(&mut self, id: PortId) {
-        self.ports.insert(id);
+        self.next.ports.insert(id);
     }
 
-    /// Connections with addresses that left this set may not be allowed any more.
-    pub fn check_remote(&mut self, id: RemoteId) {
-        self.remotes.insert(id);
+    /// Connections with these addresses may not be allowed any more, whoever's they are.
+    pub fn check_address(&mut self, net: IpNet) {
+        self.next.addresses.insert(net);
     }
 
     /// Nothing that this scope holds is allowed any more.
     pub fn gone(&mut self, scope: Scope) {
-        self.gone.insert(scope);
+        self.next.gone.insert(scope);
     }
 }
 
@@ -89,7 +97,7 @@ impl Planner {
         if let Some(scope) = self.scope(id) {
             self.filter.cuts.gone(scope);
         }
-        self.filter.cuts.ports.remove(&id);
+        self.filter.cuts.next.ports.remove(&id);
     }
 
     /// The next question or deletion, once what could be written is committed.
@@ -98,29 +106,24 @@ impl Planner {
         if !is_settled || self.filter.cuts.under_way.is_some() {
             return None;
         }
-        for remote in std::mem::take(&mut self.filter.cuts.remotes) {
-            for number in self.filter.numbers.profiles_naming(remote) {
-                let ports = self.filter.numbers.ports_with(number);
-                self.filter.cuts.ports.extend(ports);
-            }
-        }
         let condemned = std::mem::take(&mut self.filter.cuts.condemned);
-        let (items, ports, gone) = if condemned.is_empty() {
-            let ports = std::mem::take(&mut self.filter.cuts.ports);
-            let gone = std::mem::take(&mut self.filter.cuts.gone);
-            let mut scopes: Vec<Scope> = ports.iter().filter_map(|id| self.scope(*id)).collect();
-            scopes.extend(gone.iter().cloned());
+        let (items, question) = if condemned.is_empty() {
+            let question = std::mem::take(&mut self.filter.cuts.next);
+            let ports = question.ports.iter().filter_map(|id| self.scope(*id));
+            let addresses = question.addresses.iter().copied().map(Scope::Address);
+            let mut scopes: Vec<Scope> = ports.chain(addresses).collect();
+            scopes.extend(question.gone.iter().cloned());
             scopes.sort();
             scopes.dedup();
-            (CtItems::List(scopes), ports, gone)
+            (CtItems::List(scopes), question)
         } else {
-            (CtItems::Cut(condemned), BTreeSet::new(), BTreeSet::new())
+            (CtItems::Cut(condemned), Question::default())
         };
         if items.is_empty() {
             return None;
         }
         self.next_batch += 1;
-        self.filter.cuts.under_way = Some((id, ports, gone));
+        self.filter.cuts.under_way = Some((id, question));
         Some(Batch {
             target: Target::Conntrack,
             id,
@@ -130,7 +133,7 @@ impl Planner {
 
     /// The kernel's answer.
     pub(in crate::plan) fn on_connections(&mut self, found: Vec<Connection>) {
-        let Some((_, _, gone)) = self.filter.cuts.under_way.clone() else {
+        let Some((_, Question { gone, .. })) = self.filter.cuts.under_way.clone() else {
             return;
         };
         let condemned: Vec<Connection> = found
@@ -141,7 +144,10 @@ impl Planner {
     }
 
     fn is_condemned(&self, connection: &Connection, gone: &BTreeSet<Scope>) -> bool {
-        let is_free = |scope: &Scope| self.filter.numbers.port_of(scope.number()).is_none();
+        let is_free = |scope: &Scope| {
+            let port = scope.number().map(|n| self.filter.numbers.port_of(n));
+            port == Some(None)
+        };
         if gone.iter().any(|s| s.holds(connection) && is_free(s)) {
             return true;
         }
@@ -169,12 +175,13 @@ impl Planner {
     /// A question or deletion is over.
     pub(in crate::plan) fn finish_conntrack(&mut self, id: u64, outcome: &Outcome) {
         let cuts = &mut self.filter.cuts;
-        let Some((_, ports, gone)) = cuts.under_way.take_if(|(batch, _, _)| *batch == id) else {
+        let Some((_, question)) = cuts.under_way.take_if(|(batch, _)| *batch == id) else {
             return;
         };
         if !matches!(outcome, Outcome::Done { .. }) {
-            cuts.ports.extend(ports);
-            cuts.gone.extend(gone);
+            cuts.next.ports.extend(question.ports);
+            cuts.next.addresses.extend(question.addresses);
+            cuts.next.gone.extend(question.gone);
         }
     }
 }

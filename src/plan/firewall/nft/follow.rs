@@ -166,8 +166,8 @@ impl Planner {
                 has_nets |= as_source(address).is_some();
             }
         }
-        if !removed.is_empty() {
-            self.filter.cuts.check_remote(id);
+        for address in removed {
+            self.filter.cuts.check_address(address.prefix);
         }
         if has_nets {
             for number in self.filter.numbers.profiles_naming(id) {

@@ -1,0 +1,169 @@
+//! A planner on a simulated switch, and the real executor of the packet filter.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use vifd::exec::nft::{self as exec, Settings};
+use vifd::ops::nft::{NftBody, NftKey};
+use vifd::ops::{Batch, ExecEvent, Items, Outcome};
+use vifd::plan::Planner;
+use vifd::plan::firewall::nft::numbers::short;
+use vifd::telemetry::PacketFilter;
+
+use crate::model::*;
+use crate::workload::{MEMBERS, REMOTES, RULES, gid, group, member, pid, remote};
+use crate::world::{World, port, vxlan};
+
+/// Cells rendered before the executor's word is listened to again, as in the agent.
+const SLICE: usize = 256;
+
+pub struct Host {
+    world: World,
+    planner: Planner,
+    batches: mpsc::Sender<Batch>,
+    events: mpsc::Receiver<ExecEvent>,
+    runtime: tokio::runtime::Runtime,
+    /// Objects written.
+    pub items: usize,
+    /// The keys of each batch, if they are to be kept.
+    pub parts: Option<Vec<Vec<NftKey>>>,
+    /// From a batch to the kernel's answer; the planner works meanwhile.
+    pub executor: Duration,
+}
+
+impl Host {
+    /// In the calling thread's network namespace.
+    pub fn new() -> Host {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (sender, events) = mpsc::channel(64);
+        let batches = exec::spawn(Settings::default(), sender, PacketFilter::default());
+        let mut world = World::new();
+        world.firewall = Some(FirewallDriver::Nft);
+        let planner = world.start_agent();
+        let mut host = Host {
+            world,
+            planner,
+            batches,
+            events,
+            runtime,
+            items: 0,
+            parts: None,
+            executor: Duration::ZERO,
+        };
+        let up = host.event();
+        host.planner.event(up, host.world.now());
+        host.settle();
+        host
+    }
+
+    fn event(&mut self) -> ExecEvent {
+        let next = self.events.recv();
+        self.runtime.block_on(next).expect("the executor lives")
+    }
+
+    /// Everything that is asked for is carried out: objects of the packet filter by the kernel, while the planner goes
+    /// on, and the rest by the simulated switch.
+    fn settle(&mut self) {
+        let mut under_way: Option<Instant> = None;
+        loop {
+            let (batches, more) = self.planner.step(self.world.now(), SLICE);
+            self.world.pending.extend(batches);
+            let mut at = 0;
+            while let Some(batch) = self.world.pending.get(at) {
+                if !matches!(batch.items, Items::Nft(_)) {
+                    self.world.carry_out(&mut self.planner, at);
+                } else if under_way.is_none() {
+                    let batch = self.world.pending.remove(at);
+                    self.submit(batch);
+                    under_way = Some(Instant::now());
+                } else {
+                    at += 1;
+                }
+            }
+            if !more && under_way.is_none() && self.planner.n_dirty() == 0 {
+                return;
+            }
+            let event = match (more, under_way) {
+                (true, _) => self.events.try_recv().ok(),
+                (false, Some(_)) => Some(self.event()),
+                (false, None) => None,
+            };
+            let Some(event) = event else { continue };
+            if let ExecEvent::Finished { outcome, .. } = &event {
+                assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+                self.executor += under_way.take().expect("it was sent").elapsed();
+            }
+            self.planner.event(event, self.world.now());
+        }
+    }
+
+    fn submit(&mut self, batch: Batch) {
+        if let Items::Nft(batch) = &batch.items {
+            self.items += batch.items.len();
+            if let Some(parts) = &mut self.parts {
+                parts.push(batch.items.iter().map(|(key, _)| key.clone()).collect());
+            }
+        }
+        self.batches.try_send(batch).expect("one batch at a time");
+    }
+
+    pub fn wish(&mut self, delta: Delta) {
+        self.world.wish(&mut self.planner, delta);
+    }
+
+    pub fn plug(&mut self, n: u128, group: u128) {
+        let port = Port {
+            id: pid(n),
+            groups: vec![gid(group)],
+            ..port(n, 1)
+        };
+        self.wish(Delta::Port(port.clone()));
+        let name = format!("qvo{}", short(port.id));
+        self.world.plug(&mut self.planner, &name, port.id, port.mac);
+    }
+
+    pub fn unplug(&mut self, n: u128) {
+        let name = format!("qvo{}", short(pid(n)));
+        self.world.unplug(&mut self.planner, &name);
+    }
+
+    /// How long a change takes until everything stands, and how many objects it writes.
+    pub fn time(&mut self, change: impl FnOnce(&mut Host)) -> (Duration, usize) {
+        self.items = 0;
+        let begun = Instant::now();
+        change(self);
+        self.settle();
+        (begun.elapsed(), self.items)
+    }
+
+    /// The whole workload for so many VMs.
+    pub fn load(&mut self, vms: u128) {
+        self.wish(Delta::Network(vxlan(1, 5001)));
+        for set in 0..REMOTES {
+            for n in 0..MEMBERS {
+                self.wish(member(remote(set), set * MEMBERS + n, true));
+            }
+        }
+        for vm in 0..vms {
+            self.wish(group(vm, RULES));
+            self.plug(vm + 1, vm);
+        }
+    }
+
+    pub fn planner(&self) -> &Planner {
+        &self.planner
+    }
+
+    /// Rules in the kernel.
+    pub fn n_rules(&self) -> usize {
+        let count = |body: &NftBody| match body {
+            NftBody::Table(table) => table.rule_count(),
+            NftBody::Element(_) => 0,
+        };
+        let wanted = self.planner.wanted_nft();
+        wanted.map(|(_, _, body)| count(body)).sum()
+    }
+}
