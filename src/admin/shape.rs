@@ -457,6 +457,9 @@ pub struct Audit {
     pub cells: u64,
     /// Cells that were not what they should have been.
     pub differences: u64,
+    /// The first of them.
+    #[serde(default)]
+    pub different: Vec<String>,
     /// What does not fit together although each cell is what it should be.
     #[serde(default)]
     pub findings: Vec<String>,

@@ -25,19 +25,26 @@ impl Agent {
                 matching,
                 unsettled,
             } => AdminReply::Cells(self.dump_cells(matching.as_deref(), unsettled)),
-            Command::Audit => AdminReply::Audit(Audit {
-                differences: self.planner.audit().len() as u64,
-                cells: self.planner.cells().len() as u64,
-                findings: self
-                    .planner
-                    .lint()
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-            }),
+            Command::Audit => AdminReply::Audit(self.audit()),
         };
         // Nobody waits any more: nothing to do.
         let _ = request.reply.send(reply);
+    }
+
+    fn audit(&mut self) -> Audit {
+        const SHOWN: usize = 8;
+        let different = self.planner.audit();
+        let findings = self.planner.lint();
+        Audit {
+            cells: self.planner.cells().len() as u64,
+            differences: different.len() as u64,
+            different: different
+                .iter()
+                .take(SHOWN)
+                .map(ToString::to_string)
+                .collect(),
+            findings: findings.iter().map(ToString::to_string).collect(),
+        }
     }
 
     fn status(&self) -> Status {

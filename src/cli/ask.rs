@@ -194,6 +194,10 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
             "{} cells rendered, {} differed",
             audit.cells, audit.differences
         );
+        for cell in &audit.different {
+            text.push_str("\ndiffered: ");
+            text.push_str(cell);
+        }
         for finding in &audit.findings {
             text.push_str("\ndoes not fit: ");
             text.push_str(finding);

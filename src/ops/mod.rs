@@ -68,7 +68,7 @@ pub struct FlowItem {
 pub enum Items {
     /// Flows.
     Flows(Vec<FlowItem>),
-    /// Rows: all in one transaction.
+    /// Rows: all in one transaction. None at all ask only when `ovs-vswitchd` has followed what was written so far.
     Rows(Vec<(RowKey, Option<Row>)>),
     /// Devices.
     Links(Vec<(Arc<str>, LinkState)>),

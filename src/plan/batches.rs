@@ -26,6 +26,7 @@ impl Planner {
             self.links.next_retry(),
             self.nft.next_retry(),
             self.reports.next_retry(),
+            self.next_barrier(),
         ];
         flows
             .chain(others.into_iter().flatten())
@@ -102,8 +103,11 @@ impl Planner {
             }
         }
         let id = self.next_batch;
-        if let Some(items) = self.rows.take(id, now.mono_ms) {
+        if !self.filter.leaving.is_busy()
+            && let Some(items) = self.rows.take(id, now.mono_ms)
+        {
             self.next_batch += 1;
+            self.leave_with(id, &items);
             self.stats.row_batches += 1;
             self.stats.rows += items.len() as u64;
             batches.push(Batch {
@@ -111,6 +115,12 @@ impl Planner {
                 id,
                 items: Items::Rows(items),
             });
+        }
+        let id = self.next_batch;
+        if let Some(batch) = self.take_barrier(id, now) {
+            self.next_batch += 1;
+            self.stats.row_batches += 1;
+            batches.push(batch);
         }
         let id = self.next_batch;
         if let Some(items) = self.links.take(id, now.mono_ms) {

@@ -276,6 +276,8 @@ pub enum Need {
     Failed(Box<CellId>, Arc<str>),
     /// `ovs-vswitchd` has to apply what the database says.
     Applied,
+    /// `ovs-vswitchd` has to let go of a VIF.
+    Leaves,
     /// The address is on no device of the host.
     LocalIp(std::net::IpAddr),
     /// A key that another cell holds.
@@ -332,6 +334,7 @@ impl fmt::Display for Need {
             Need::Cell(cell) => write!(f, "waits for «{cell}»"),
             Need::Failed(cell, why) => write!(f, "«{cell}» was refused: {why}"),
             Need::Applied => write!(f, "ovs-vswitchd has not applied the tag yet"),
+            Need::Leaves => write!(f, "ovs-vswitchd has not let go of the VIF yet"),
             Need::LocalIp(ip) => write!(f, "local_ip {ip} is on no device of this host"),
             Need::Conflict(cell) => write!(f, "«{cell}» already holds the same flow or row"),
             Need::Device(name) => write!(f, "device {name} does not exist on this host"),
@@ -352,13 +355,14 @@ impl Need {
                 | Need::AdminUp
                 | Need::Cell(_)
                 | Need::Applied
+                | Need::Leaves
                 | Need::PacketFilter
                 | Need::Device(_)
         )
     }
 
     /// Every short name.
-    pub const KINDS: [&'static str; 22] = [
+    pub const KINDS: [&'static str; 23] = [
         "snapshot",
         "bridge",
         "ofport",
@@ -375,6 +379,7 @@ impl Need {
         "cell",
         "failed",
         "applied",
+        "leaves",
         "local_ip",
         "conflict",
         "device",
@@ -402,6 +407,7 @@ impl Need {
             Need::Cell(_) => "cell",
             Need::Failed(..) => "failed",
             Need::Applied => "applied",
+            Need::Leaves => "leaves",
             Need::LocalIp(_) => "local_ip",
             Need::Conflict(_) => "conflict",
             Need::Device(_) => "device",

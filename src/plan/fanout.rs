@@ -504,6 +504,7 @@ impl Planner {
     }
 
     fn pop_applied(&mut self, cfg: i64, at: u64) {
+        self.leave_applied(cfg);
         while let Some((due, name)) = self.to_apply.pop_front() {
             if due > cfg {
                 self.to_apply.push_front((due, name));

@@ -430,6 +430,11 @@ where
         }
     }
 
+    /// `true` if something may have to go that must not go yet.
+    pub fn is_withholding(&self) -> bool {
+        !self.withheld.is_empty()
+    }
+
     fn release_withheld(&mut self) {
         for slot in std::mem::take(&mut self.withheld) {
             self.update(slot, |_| {});

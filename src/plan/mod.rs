@@ -419,6 +419,7 @@ impl Planner {
                     self.await_applied(*cfg, now);
                 }
                 self.rows.finish(id, outcome, now.mono_ms);
+                self.finish_leaving(id, outcome, now);
             }
             Target::Links => {
                 self.links.finish(id, outcome, now.mono_ms);
@@ -507,6 +508,7 @@ impl Planner {
             for ledger in self.flows.values_mut() {
                 ledger.allow_drops();
             }
+            self.nft.allow_drops();
             return;
         }
         self.settled_in = true;
@@ -517,7 +519,7 @@ impl Planner {
         }
         self.rows.allow_deletes();
         self.links.allow_deletes();
-        self.nft.allow_deletes();
+        self.let_found_go();
         self.reports.allow_deletes();
     }
 

@@ -61,7 +61,8 @@ impl Draft {
             writer.draft.item_of.resize(operations, Some(at));
         }
         let mut draft = writer.draft;
-        if draft.transaction.len() > ASSERT + 1 {
+        // No items at all: the switch is to say when it has followed what others wrote.
+        if draft.transaction.len() > ASSERT + 1 || items.is_empty() {
             draft
                 .transaction
                 .mutate(ROOT, [], [Mutation::new("next_cfg", Mutator::Add, 1i64)]);

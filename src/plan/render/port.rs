@@ -82,6 +82,16 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
         Ok(ofport) => ofport,
         Err(need) => return Rendered::blocked(need),
     };
+    // Ports on the dead VLAN hear each other: one may send only when its filter stands.
+    if view.config.firewall == FirewallDriver::Nft
+        && port.is_filtered()
+        && let Some(need) = lacks(view, nft::render::path(view, id))
+    {
+        return match need {
+            Need::Cell(_) | Need::PacketFilter => Rendered::held(need),
+            need => Rendered::blocked(need),
+        };
+    }
     let from = |table, priority| Flow::new(table, priority).in_port(ofport);
     let mut flows = Vec::new();
     if !port.is_filtered() {
@@ -289,10 +299,13 @@ fn path(view: &View<'_>, port: &Port, segment: SegKey) -> Option<Need> {
         .index
         .stations_of(port.id)
         .map(|(segment, mac)| (Key::Station(segment, mac), Facet::Station));
-    cells
-        .into_iter()
-        .chain(stations)
-        .find_map(|(key, facet)| view.stands(key, facet).err())
+    lacks(view, cells.into_iter().chain(stations))
+}
+
+/// The first thing that some cells lack.
+fn lacks(view: &View<'_>, cells: impl IntoIterator<Item = (Key, Facet)>) -> Option<Need> {
+    let mut cells = cells.into_iter();
+    cells.find_map(|(key, facet)| view.stands(key, facet).err())
 }
 
 /// What the control plane is told of a port.

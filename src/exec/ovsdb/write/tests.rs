@@ -51,6 +51,14 @@ fn bridge(name: &str, mode: &str, create: bool) -> (RowKey, Option<Row>) {
 }
 
 #[test]
+fn nothing_to_write_at_all_asks_the_switch_how_far_it_is() {
+    let mut draft = draft(&[]);
+    assert!(!draft.is_empty());
+    let text = format!("{:?}", draft.take());
+    assert!(text.contains("next_cfg"), "{text}");
+}
+
+#[test]
 fn what_stands_is_not_written() {
     let items = [
         bridge("br-int", "secure", true),

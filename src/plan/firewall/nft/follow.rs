@@ -58,12 +58,24 @@ impl Planner {
         if !self.filter.numbers.is_ready() {
             return;
         }
-        if filterable(&self.desired, &self.attachments, id).is_none()
-            && self.filter.numbers.zone(id).is_some()
-        {
+        let port = filterable(&self.desired, &self.attachments, id).cloned();
+        let is_let_go = self
+            .desired
+            .port(id)
+            .is_some_and(|port| !port.is_filtered());
+        if port.is_none() && !is_let_go && self.filter.numbers.zone(id).is_some() {
+            self.filter.leaving.begin(id);
+            return;
+        }
+        self.filter.leaving.end(id);
+        self.place_port(id, port.as_ref());
+    }
+
+    /// The port has a place in the tables, or (`None`) no longer.
+    pub(super) fn place_port(&mut self, id: PortId, port: Option<&Port>) {
+        if port.is_none() && self.filter.numbers.zone(id).is_some() {
             self.cut_all_of(id);
         }
-        let port = filterable(&self.desired, &self.attachments, id);
         let shape = self.filter.numbers.shape();
         let (cells, nft) = (&self.cells, &self.nft);
         let is_clean = |number: u16| {

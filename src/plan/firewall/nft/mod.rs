@@ -22,7 +22,7 @@
 //!
 //! `cut` finds connections that are no longer allowed, `owners` keeps them apart where there are no zones.
 //! [`layout`] knows how keys and marks are made up, [`tables`] the rules, [`numbers`] what stands for what, `render` the
-//! cells, `follow` what makes them dirty. The kernel's tables are what numbers are recovered from after a restart.
+//! cells, `follow` what makes them dirty, `leave` when the elements of a port may go. The kernel's tables are what numbers are recovered from after a restart.
 //!
 //! # Semantics
 //!
@@ -33,6 +33,7 @@
 mod cut;
 mod follow;
 pub mod layout;
+mod leave;
 pub mod numbers;
 mod owners;
 pub mod render;
@@ -47,6 +48,7 @@ use crate::ops::nft::Variant;
 use crate::plan::cell::Need;
 use crate::plan::render::Rendered;
 use cut::Cuts;
+use leave::Leaving;
 use numbers::Numbers;
 
 /// What the planner knows of the packet filter.
@@ -62,6 +64,8 @@ pub struct Filter {
     stateful: FxHashMap<GroupId, bool>,
     /// Connections to look at.
     pub(in crate::plan) cuts: Cuts,
+    /// Ports that leave.
+    pub(in crate::plan) leaving: Leaving,
 }
 
 impl Filter {

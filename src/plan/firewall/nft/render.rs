@@ -116,6 +116,9 @@ pub fn unfilterable(vif: &str, id: PortId) -> Option<Need> {
 
 /// A port's devices and senders.
 pub fn port(view: &View<'_>, id: PortId) -> Rendered {
+    if view.filter.leaving.holds(id) {
+        return Rendered::held(Need::Leaves);
+    }
     let (Some(attachment), Some(port)) = (view.attachments.get(&id), view.desired.port(id)) else {
         return Rendered::absent();
     };
@@ -183,6 +186,9 @@ pub fn port(view: &View<'_>, id: PortId) -> Rendered {
 
 /// The port's bridge hands its packets to the hooks of the inet table.
 pub fn link(view: &View<'_>, id: PortId) -> Rendered {
+    if view.filter.leaving.holds(id) {
+        return Rendered::held(Need::Leaves);
+    }
     let is_filtered = view.desired.port(id).is_some_and(Port::is_filtered);
     let wanted = view.filter.numbers.zone(id).is_some()
         && view.filter.variant == Some(Variant::BridgeInet)

@@ -1,0 +1,193 @@
+//! Ports that leave the switch keep their filter until `ovs-vswitchd` has let go of them.
+//!
+//! The switch's database says first that a VIF is gone or on the dead VLAN; `ovs-vswitchd` follows, and forwards what
+//! comes until it has. So a transaction that raises `next_cfg` goes out after that was seen, and the elements of the
+//! port go when `cur_cfg` has come so far. What an earlier agent left behind waits for one such transaction, too.
+
+use std::collections::BTreeMap;
+
+use super::numbers::short;
+use crate::model::{LocalVlan, PortId};
+use crate::ops::row::{Row, RowKey};
+use crate::ops::{Batch, Items, Outcome, Target};
+use crate::plan::cell::{CellId, Facet, Key};
+use crate::plan::{Now, Planner};
+
+/// Before a transaction that was refused or lost is sent again.
+const RETRY_MS: u64 = 250;
+
+/// How far it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// For its VIF to be out, and for a transaction after that.
+    Waits,
+    /// That batch was sent.
+    Sent(u64),
+    /// It goes when `cur_cfg` is that.
+    Due(i64),
+}
+
+/// Who leaves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Who {
+    Port(PortId),
+    /// Everything found that nobody asks for.
+    Found,
+}
+
+/// See the module.
+#[derive(Clone, Default, Debug)]
+pub struct Leaving {
+    stages: BTreeMap<Who, Stage>,
+    /// A transaction that only raises `next_cfg` is under way.
+    barrier: Option<u64>,
+    retry_at: Option<u64>,
+}
+
+impl Leaving {
+    /// Whether a port's elements stay as they are for now.
+    pub fn holds(&self, id: PortId) -> bool {
+        self.stages.contains_key(&Who::Port(id))
+    }
+
+    /// The port leaves.
+    pub(super) fn begin(&mut self, id: PortId) {
+        self.stages.entry(Who::Port(id)).or_insert(Stage::Waits);
+    }
+
+    /// It is back, or has nothing to keep.
+    pub(super) fn end(&mut self, id: PortId) {
+        self.stages.remove(&Who::Port(id));
+    }
+
+    /// Rows have to wait: one batch is under way at a time.
+    pub(in crate::plan) fn is_busy(&self) -> bool {
+        self.barrier.is_some()
+    }
+}
+
+impl Planner {
+    /// As far as the switch's database says, the port can neither send nor receive.
+    fn is_out(&self, who: Who) -> bool {
+        let Who::Port(id) = who else {
+            return true;
+        };
+        let vif = self.observed.port(&format!("qvo{}", short(id)));
+        vif.filter(|vif| vif.bridge == self.config.integration_bridge)
+            .is_none_or(|vif| vif.tag == Some(LocalVlan::DEAD))
+    }
+
+    /// What was found and nobody asks for may go, once the switch has followed what its database says.
+    pub(in crate::plan) fn let_found_go(&mut self) {
+        if self.filters_by_nft() && (!self.nft.is_online() || self.nft.is_withholding()) {
+            self.filter.leaving.stages.insert(Who::Found, Stage::Waits);
+        } else {
+            self.nft.allow_deletes();
+        }
+    }
+
+    /// Rows go out that raise `next_cfg`: those who wait for that go with them.
+    pub(in crate::plan) fn leave_with(&mut self, batch: u64, rows: &[(RowKey, Option<Row>)]) {
+        if self.filter.leaving.stages.is_empty() {
+            return;
+        }
+        let goes_dead = |who: &Who| {
+            match who {
+            Who::Found => false,
+            Who::Port(id) => rows.iter().any(|(key, row)| {
+                let is_its = matches!(key, RowKey::Vif(name) if name.strip_prefix("qvo") == Some(&short(*id)));
+                is_its && matches!(row, Some(Row::Vif(vif)) if vif.tag == LocalVlan::DEAD)
+            }),
+        }
+        };
+        let waiting: Vec<Who> = self.waiting();
+        for who in waiting {
+            if self.is_out(who) || goes_dead(&who) {
+                self.filter.leaving.stages.insert(who, Stage::Sent(batch));
+            }
+        }
+    }
+
+    fn waiting(&self) -> Vec<Who> {
+        let stages = self.filter.leaving.stages.iter();
+        let waiting = stages.filter(|(_, stage)| **stage == Stage::Waits);
+        waiting.map(|(who, _)| *who).collect()
+    }
+
+    /// A transaction could go out, and somebody waits for it.
+    fn needs_barrier(&self) -> bool {
+        let is_free =
+            self.rows.is_online() && !self.rows.is_busy() && !self.filter.leaving.is_busy();
+        is_free && self.waiting().iter().any(|who| self.is_out(*who))
+    }
+
+    /// When one is sent again.
+    pub(in crate::plan) fn next_barrier(&self) -> Option<u64> {
+        let at = self.filter.leaving.retry_at?;
+        self.needs_barrier().then_some(at)
+    }
+
+    /// A transaction for those who wait for one, if no rows are under way.
+    pub(in crate::plan) fn take_barrier(&mut self, batch: u64, now: Now) -> Option<Batch> {
+        if !self.needs_barrier() || self.filter.leaving.retry_at > Some(now.mono_ms) {
+            return None;
+        }
+        self.leave_with(batch, &[]);
+        self.filter.leaving.barrier = Some(batch);
+        self.filter.leaving.retry_at = None;
+        Some(Batch {
+            target: Target::Rows,
+            id: batch,
+            items: Items::Rows(Vec::new()),
+        })
+    }
+
+    /// The answer to rows.
+    pub(in crate::plan) fn finish_leaving(&mut self, batch: u64, outcome: &Outcome, now: Now) {
+        let raised = match outcome {
+            Outcome::Done { next_cfg, .. } => *next_cfg,
+            Outcome::Rejected { .. } | Outcome::Lost { .. } => None,
+        };
+        if self
+            .filter
+            .leaving
+            .barrier
+            .take_if(|b| *b == batch)
+            .is_some()
+            && raised.is_none()
+        {
+            self.filter.leaving.retry_at = Some(now.mono_ms + RETRY_MS);
+        }
+        let stages = self.filter.leaving.stages.iter();
+        let sent = stages.filter(|(_, stage)| **stage == Stage::Sent(batch));
+        let sent: Vec<Who> = sent.map(|(who, _)| *who).collect();
+        for who in sent {
+            let stage = match raised {
+                Some(cfg) if self.is_out(who) => Stage::Due(cfg),
+                _ => Stage::Waits,
+            };
+            self.filter.leaving.stages.insert(who, stage);
+        }
+        self.leave_applied(self.observed.cur_cfg());
+    }
+
+    /// `ovs-vswitchd` has come so far.
+    pub(in crate::plan) fn leave_applied(&mut self, cfg: i64) {
+        let stages = self.filter.leaving.stages.iter();
+        let due = stages.filter(|(_, stage)| matches!(stage, Stage::Due(due) if *due <= cfg));
+        let due: Vec<Who> = due.map(|(who, _)| *who).collect();
+        for who in due {
+            self.filter.leaving.stages.remove(&who);
+            match who {
+                Who::Found => self.nft.allow_deletes(),
+                Who::Port(id) => self.filter_left(id),
+            }
+        }
+    }
+
+    fn filter_left(&mut self, id: PortId) {
+        self.mark(CellId::new(Key::Port(id), Facet::Filter));
+        self.mark(CellId::new(Key::Port(id), Facet::FilterLink));
+        self.place_port(id, None);
+    }
+}
