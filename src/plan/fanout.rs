@@ -515,6 +515,7 @@ impl Planner {
             }
             self.applying.remove(&name);
             self.note_wired(&name, at);
+            // Also where it left meanwhile.
             if let Some(id) = self.observed.port(&name).and_then(|p| p.iface_id) {
                 self.mark(CellId::new(Key::Port(id), Facet::Report));
             }
@@ -526,8 +527,12 @@ impl Planner {
         let Some(fact) = self.observed.port(name).filter(|p| p.is_wired()) else {
             return;
         };
-        if let Some(times) = fact.iface_id.and_then(|id| self.times.get_mut(&id)) {
+        let Some(id) = fact.iface_id else {
+            return;
+        };
+        if let Some(times) = self.times.get_mut(&id) {
             times.wired_at = Some(at);
+            self.mark(CellId::new(Key::Port(id), Facet::Report));
         }
     }
 

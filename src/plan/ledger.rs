@@ -186,6 +186,8 @@ pub struct Ledger<K, V> {
     /// No key that waits has anything under it that is to change or to go.
     only_new: bool,
     online: bool,
+    /// What stands was told once.
+    was_read: bool,
     permits: Permits,
     waits_for_answers: bool,
 }
@@ -213,6 +215,7 @@ where
             max_new: max_batch,
             only_new: true,
             online: false,
+            was_read: false,
             permits: Permits::default(),
             waits_for_answers: false,
         }
@@ -272,6 +275,11 @@ where
     /// `true` while the executor takes batches.
     pub fn is_online(&self) -> bool {
         self.online
+    }
+
+    /// `true` once the executor has told what stands.
+    pub fn was_read(&self) -> bool {
+        self.was_read
     }
 
     /// `true` while a batch is under way.
@@ -481,6 +489,7 @@ where
     /// The executor is there and this is everything that stands.
     pub fn go_online_with(&mut self, found: impl IntoIterator<Item = (K, V)>) {
         self.online = true;
+        self.was_read = true;
         self.limit = self.max_batch;
         let mut found: FxHashMap<K, V> = found.into_iter().collect();
         for slot in self.entries.numbers() {

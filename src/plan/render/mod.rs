@@ -172,6 +172,11 @@ impl View<'_> {
         }
     }
 
+    /// `true` once the flows of the integration bridge were read.
+    pub(super) fn has_read_flows(&self) -> bool {
+        self.int_flows.is_some_and(Ledger::was_read)
+    }
+
     /// `true` if that flow of the integration bridge is wanted or known to stand.
     pub(super) fn is_installed(&self, key: &FlowKey) -> bool {
         self.int_flows.is_some_and(|ledger| ledger.contains(key))

@@ -176,6 +176,17 @@ impl World {
 
     /// A planner that has been told everything that is there.
     pub fn start_agent(&mut self) -> Planner {
+        let mut planner = self.start_agent_without_flows();
+        self.connect_all(&mut planner);
+        if self.firewall == Some(FirewallDriver::Nft) {
+            self.tell_nft(&mut planner);
+        }
+        self.tell_source(&mut planner);
+        planner
+    }
+
+    /// An agent that has read the switch's database, and no flows yet.
+    pub fn start_agent_without_flows(&mut self) -> Planner {
         self.pending.clear();
         self.connected.clear();
         let mut planner = Planner::new(PlanConfig {
@@ -186,11 +197,6 @@ impl World {
         self.tell_switch(&mut planner);
         planner.fact(Fact::Address("192.0.2.1".parse().unwrap()), self.now());
         planner.fact(Fact::LinksComplete, self.now());
-        self.connect_all(&mut planner);
-        if self.firewall == Some(FirewallDriver::Nft) {
-            self.tell_nft(&mut planner);
-        }
-        self.tell_source(&mut planner);
         planner
     }
 

@@ -67,7 +67,8 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
                 Some(need @ (Need::Failed(..) | Need::Conflict(_))) => {
                     return Rendered::blocked(need);
                 }
-                Some(need) if !stands_as_number(view, ofport) => {
+                // Until the flows were read, what stands is not known, and stays.
+                Some(need) if view.has_read_flows() && !stands_as_number(view, ofport) => {
                     return Rendered::blocked(need);
                 }
                 Some(need) => return Rendered::held(need),

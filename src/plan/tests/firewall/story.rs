@@ -295,6 +295,13 @@ fn an_address_in_two_sets_is_one_flow() {
 
 #[test]
 fn rules_that_changed_while_the_agent_was_away_take_no_flow_of_the_port_away() {
+    for flows_last in [false, true] {
+        rules_changed_while_away(flows_last);
+    }
+}
+
+/// What stands is told before the database of the switch and the control plane, or after them.
+fn rules_changed_while_away(flows_last: bool) {
     let (mut world, mut planner) = one_port();
     world.plug(&mut planner, "tap1", port_id(1), mac(1));
     world.quiesce(&mut planner);
@@ -306,7 +313,16 @@ fn rules_that_changed_while_the_agent_was_away_take_no_flow_of_the_port_away() {
     // As the agent that is killed now would have learned.
     world.wish(&mut planner, Delta::Group(group(1, &rules)));
     world.wish(&mut planner, member(9, 5, &["10.5.0.1/32"]));
-    let mut planner = world.start_agent();
+    let mut planner = if flows_last {
+        let mut planner = world.start_agent_without_flows();
+        world.tell_source(&mut planner);
+        world.think(&mut planner);
+        assert!(!planner.is_settled_in(), "what stands is not known");
+        world.connect_all(&mut planner);
+        planner
+    } else {
+        world.start_agent()
+    };
     let own = |world: &World| {
         let keys = world.flows["br-int"].keys();
         let own = keys.filter(|key| {
