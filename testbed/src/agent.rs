@@ -182,6 +182,13 @@ impl Agent {
         &self.config
     }
 
+    /// The last lines that it logged.
+    pub fn log_tail(&self, n_lines: usize) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(n_lines)..].join("\n")
+    }
+
     /// Everything it logged, all runs.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("vifd.log")).unwrap_or_default()

@@ -1,7 +1,7 @@
-//! A prober: packets that are forbidden at all times and packets that are allowed at all times, sent without pause while
-//! something else happens.
+//! A prober: packets that are forbidden and packets that are allowed, sent without pause while something else happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -13,20 +13,22 @@ use crate::bed::next_number;
 use crate::packet::Packet;
 use crate::wire;
 
-/// Between two packets: a switch that handles packets and its configuration in one thread may take a second off, and its
-/// queues hold about 270 packets of each port.
-const PACE: Duration = Duration::from_micros(1500);
+/// Between two packets, at least. A switch that handles packets and its configuration in one thread may take a second
+/// off, and its queues hold about 270 packets of each port: one that sends what is allowed sends fewer in a second.
+const PACE: Duration = Duration::from_micros(700);
 /// How long the last allowed packets are waited for.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A packet to be sent again and again, each time with its source port (or what stands for it) changed by `vary`.
+/// A packet to be sent again and again, if `fresh` each time with its source port (or what stands for it) changed.
 #[derive(Clone)]
 pub struct Probe {
     pub from: usize,
-    /// Where it arrives, if it is allowed.
-    pub to: Option<usize>,
-    /// Where it may arrive although it is forbidden: where no filter is.
-    pub harmless_at: Vec<usize>,
+    /// The port that it is for.
+    pub to: usize,
+    /// It arrives there; else it is forbidden.
+    pub is_allowed: bool,
+    /// Where it may arrive: anywhere else it is a leak.
+    pub may: BTreeSet<usize>,
     pub packet: Packet,
     /// Each packet is of a new connection.
     pub fresh: bool,
@@ -36,11 +38,15 @@ pub struct Probe {
 #[derive(Default, Debug)]
 pub struct Report {
     pub n_forbidden: u64,
-    /// Forbidden ones that arrived: in words.
-    pub leaked: Vec<String>,
+    /// Forbidden ones that arrived: when (after the start of the prober) and in words.
+    pub leaked: Vec<(Duration, String)>,
     pub n_allowed: u64,
     /// Allowed ones that did not: in words.
     pub lost: Vec<String>,
+    /// How long it was sending.
+    pub took: Duration,
+    /// Between two forbidden packets for the same port.
+    pub gaps: Vec<Duration>,
 }
 
 impl Report {
@@ -49,44 +55,79 @@ impl Report {
         self.n_allowed += other.n_allowed;
         self.leaked.extend(other.leaked);
         self.lost.extend(other.lost);
+        self.took += other.took;
+        self.gaps.extend(other.gaps);
     }
+
+    /// The gap that so many of a hundred do not exceed.
+    pub fn gap(&self, percent: usize) -> Duration {
+        let mut gaps = self.gaps.clone();
+        gaps.sort_unstable();
+        let at = (gaps.len() * percent / 100).min(gaps.len().saturating_sub(1));
+        gaps.get(at).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.n_forbidden as f64 / self.took.as_secs_f64();
+        write!(
+            f,
+            "{} forbidden packets in {:.1?} ({rate:.0} a second; one for each port every {:.1?}, 99 of 100 times within \
+             {:.1?}, at most {:.1?}), {} arrived; {} allowed packets, {} lost",
+            self.n_forbidden,
+            self.took,
+            self.gap(50),
+            self.gap(99),
+            self.gap(100),
+            self.leaked.len(),
+            self.n_allowed,
+            self.lost.len()
+        )
+    }
+}
+
+/// A packet that was sent: which probe it is of, and when.
+type Sent = BTreeMap<u32, (usize, Duration)>;
+/// Where a packet came out.
+type Came = BTreeMap<u32, Vec<usize>>;
+
+fn arrived(came: &Came, number: u32, to: usize) -> bool {
+    came.get(&number).is_some_and(|ports| ports.contains(&to))
 }
 
 /// Sends until `stop`, then waits for what is still under way. Tells `opened` when connections that go on are there.
 pub fn run(
     wires: &Wires,
     probes: &[Probe],
-    opened: &Sender<()>,
+    opened: &Sender<Instant>,
     stop: &AtomicBool,
 ) -> Result<Report> {
     let mut report = Report::default();
-    let mut sent: BTreeMap<u32, (usize, Duration)> = BTreeMap::new();
-    let mut came: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    let arrived = |came: &BTreeMap<u32, Vec<usize>>, number: &u32, to: usize| {
-        came.get(number).is_some_and(|ports| ports.contains(&to))
-    };
+    let mut sent = Sent::new();
+    let mut came = Came::new();
     let start = Instant::now();
     // Connections that go on are there before anything else: an answer must not overtake its question.
-    for (n, probe) in probes.iter().enumerate().filter(|(_, probe)| !probe.fresh) {
-        let Some(to) = probe.to else {
-            continue;
-        };
+    let going_on = |probe: &Probe| probe.is_allowed && !probe.fresh;
+    for (n, probe) in probes.iter().enumerate().filter(|(_, p)| going_on(p)) {
         let number = next_number();
         sent.insert(number, (n, start.elapsed()));
         for frame in wire::frames(&probe.packet, number) {
             wires.send(probe.from, &frame)?;
         }
-        while !arrived(&came, &number, to) && start.elapsed() < GRACE {
+        while !arrived(&came, number, probe.to) && start.elapsed() < GRACE {
             receive(wires, Instant::now() + PACE, &mut came)?;
         }
     }
-    // Whoever waited for it has gone: then nobody needs to know.
-    let _ = opened.send(());
     let start = Instant::now();
+    // Whoever waited for it has gone: then nobody needs to know.
+    let _ = opened.send(start);
+    let order = interleaved(probes);
+    let mut last: BTreeMap<usize, Duration> = BTreeMap::new();
     let mut round = 0u32;
     // Each at least once.
     while !stop.load(Ordering::SeqCst) || (round as usize) < probes.len() {
-        let n = round as usize % probes.len();
+        let n = order[round as usize % order.len()];
         let probe = &probes[n];
         let packet = if probe.fresh {
             varied(&probe.packet, round)
@@ -94,54 +135,82 @@ pub fn run(
             probe.packet.clone()
         };
         let number = next_number();
-        sent.insert(number, (n, start.elapsed()));
+        let at = start.elapsed();
+        sent.insert(number, (n, at));
         for frame in wire::frames(&packet, number) {
             wires.send(probe.from, &frame)?;
         }
+        if !probe.is_allowed
+            && let Some(before) = last.insert(probe.to, at)
+        {
+            report.gaps.push(at - before);
+        }
         round += 1;
-        receive(wires, start + PACE * round, &mut came)?;
+        // What was missed is not made up for: a burst would fill the queues.
+        receive(wires, start + at + PACE, &mut came)?;
     }
+    report.took = start.elapsed();
     let until = Instant::now() + GRACE;
+    let is_missing = |came: &Came, number: u32, n: usize| {
+        probes[n].is_allowed && !arrived(came, number, probes[n].to)
+    };
     while Instant::now() < until
         && sent
             .iter()
-            .any(|(number, (n, _))| probes[*n].to.is_some_and(|to| !arrived(&came, number, to)))
+            .any(|(number, (n, _))| is_missing(&came, *number, *n))
     {
         receive(wires, Instant::now() + Duration::from_millis(20), &mut came)?;
     }
-    let first = sent.keys().next().copied().unwrap_or(0);
-    for (number, (n, at)) in &sent {
-        let probe = &probes[*n];
-        let told = || {
-            format!(
-                "{at:.1?}, packet {} from port {}: {}",
-                number - first,
-                probe.from,
-                probe.packet
-            )
-        };
-        match probe.to {
-            Some(to) => {
-                report.n_allowed += 1;
-                if !arrived(&came, number, to) {
-                    report.lost.push(told());
-                }
-            }
-            None => {
-                report.n_forbidden += 1;
-                let mut ports = came.get(number).cloned().unwrap_or_default();
-                ports.retain(|port| !probe.harmless_at.contains(port));
-                if !ports.is_empty() {
-                    let leaked = format!("{}, arrived at {ports:?}", told());
-                    report.leaked.push(leaked);
-                }
-            }
-        }
-    }
+    count(probes, &sent, &came, &mut report);
     Ok(report)
 }
 
-fn receive(wires: &Wires, until: Instant, came: &mut BTreeMap<u32, Vec<usize>>) -> Result<()> {
+fn count(probes: &[Probe], sent: &Sent, came: &Came, report: &mut Report) {
+    let first = sent.keys().next().copied().unwrap_or(0);
+    for (number, (n, at)) in sent {
+        let probe = &probes[*n];
+        let told = || {
+            format!(
+                "{at:.1?}, packet {} from port {} to port {}: {}",
+                number - first,
+                probe.from,
+                probe.to,
+                probe.packet
+            )
+        };
+        let ports = came.get(number).map_or(&[][..], Vec::as_slice);
+        let leaks: Vec<&usize> = ports.iter().filter(|n| !probe.may.contains(n)).collect();
+        if !leaks.is_empty() {
+            let leaked = format!("{}, arrived at {leaks:?}", told());
+            report.leaked.push((*at, leaked));
+        }
+        if probe.is_allowed {
+            report.n_allowed += 1;
+            if !ports.contains(&probe.to) {
+                report.lost.push(told());
+            }
+        } else {
+            report.n_forbidden += 1;
+        }
+    }
+}
+
+/// One of each port that packets are for after the other.
+fn interleaved(probes: &[Probe]) -> Vec<usize> {
+    let mut turns: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut order: Vec<(usize, usize)> = Vec::new();
+    let totals = |to: usize| probes.iter().filter(|probe| probe.to == to).count();
+    for (n, probe) in probes.iter().enumerate() {
+        let turn = turns.entry(probe.to).or_default();
+        // Evenly spread over a cycle, however many a port has.
+        order.push((*turn * probes.len() / totals(probe.to), n));
+        *turn += 1;
+    }
+    order.sort_unstable();
+    order.into_iter().map(|(_, n)| n).collect()
+}
+
+fn receive(wires: &Wires, until: Instant, came: &mut Came) -> Result<()> {
     while let Some(arrival) = wires.receive(until)? {
         for (number, _) in wire::marks(&arrival.frame) {
             came.entry(number).or_default().push(arrival.wire);

@@ -130,7 +130,7 @@ fn create_port(n: usize, port: &Port, host: &str) -> Value {
     line
 }
 
-/// What may change of a port. One that is not filtered has no groups.
+/// What may change of a port. One that is not filtered may not join groups, but may leave those it is in.
 fn columns(port: &Port) -> Value {
     let mut line = json!({
         "mac": port.mac.to_string(),
@@ -138,7 +138,7 @@ fn columns(port: &Port) -> Value {
         "allowed_addresses": port.pairs.iter().map(pair).collect::<Vec<_>>(),
         "port_security": port.security, "device_owner": port.owner,
     });
-    if port.is_filtered() {
+    if port.is_filtered() || port.groups.is_empty() {
         line["groups"] = port.groups.iter().map(|&n| group_id(n)).collect();
     }
     line

@@ -1,4 +1,4 @@
-//! What stands in the switch and in nf_tables, without what may differ between equal states: numbers that are handed out,
+//! What stands in the switch (flows, tags) and in nf_tables, without what may differ between equal states: numbers that are handed out,
 //! counters, order. Rules of nf_tables are constant and left to the agent's own audit.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ impl Picture {
             let flows = flows.map(|line| format!("{bridge} {}", unordered(line)));
             lines.extend(joined(flows.collect()));
         }
+        lines.extend(host.ports()?);
         if bed.driver == Driver::Nft {
             let list = ["nft", "list", "ruleset"];
             let text = testbed::run(Some(host.hypervisor.namespace()), &list, &[], "")?;

@@ -1,77 +1,235 @@
-//! What is sent all the time: forbidden in every state, or allowed in every state.
+//! What is sent on the way from one state to another: what the reference forbids in both, and what it allows in both.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::states::{CHANGE, FOREIGN, MEMBERS_PORT, OPEN_PORT, SHUT_PORT, STAY};
+use super::states::{CHANGE, FOREIGN, MEMBERS_PORT, OPEN_PORT, SHUT_PORT, STAY, State};
+use crate::bed::Driver;
 use crate::packet::{ACK, Body, Ip, Packet, Payload, SYN, Tcp};
 use crate::prober::Probe;
+use crate::reference::Reference;
 use crate::world::{Family, Mac, World};
 
-pub fn all(world: &World) -> Vec<Probe> {
+const ROUTER: usize = 0;
+/// Nobody has it.
+const NOBODY: Mac = Mac([0xfa, 0x16, 0x3e, 0xff, 0, 9]);
+/// Addresses that the router sends from: a stranger's, and some that rules, address groups and pairs name.
+const NAMES: [&str; 6] = [
+    "198.51.100.9",
+    "10.7.0.5",
+    "10.7.1.5",
+    "10.8.0.5",
+    "10.0.9.7",
+    "2001:db8:99::9",
+];
+
+/// A packet with its sender.
+struct Candidate {
+    from: usize,
+    packet: Packet,
+    fresh: bool,
+}
+
+/// On the way from one state to another, or while one stays.
+pub fn between(driver: Driver, old: &State, new: &State) -> Vec<Probe> {
+    let worlds = [&old.world, &new.world];
+    let unfiltered: BTreeSet<usize> = (0..old.world.ports.len())
+        .filter(|&n| worlds.iter().any(|world| !world.ports[n].is_filtered()))
+        .collect();
+    let is_plugged = |n: usize| [old, new].iter().all(|state| state.plugged().contains(&n));
     let mut probes = Vec::new();
-    let [a, b] = STAY;
-    for to in STAY.into_iter().chain(CHANGE) {
-        let from = if to == a { b } else { a };
-        for family in Family::BOTH {
-            probes.extend(forbidden(world, family, from, to));
+    for to in STAY
+        .into_iter()
+        .chain(CHANGE)
+        .filter(|to| !unfiltered.contains(to))
+    {
+        let mixes = mixes(old, new, to);
+        // A switch is changed flow by flow, the kernel's tables in one transaction.
+        let met = match driver {
+            Driver::Nft => &mixes[..2],
+            _ => &mixes[..],
+        };
+        for candidate in candidates(&old.world, to) {
+            let Candidate {
+                from,
+                packet,
+                fresh,
+            } = candidate;
+            if !is_plugged(from) {
+                continue;
+            }
+            let receivers = |world: &World, packet: &Packet| -> BTreeSet<usize> {
+                let mut reference = Reference::new(world.clone(), driver.profile());
+                reference.judge(from, packet).receivers().collect()
+            };
+            // A frame for a port that is not plugged or not known yet goes to all, and their rules judge it.
+            let mut may = unfiltered.clone();
+            for world in met {
+                let mut stray = packet.clone();
+                stray.to = NOBODY;
+                may.extend(receivers(world, &packet));
+                may.extend(receivers(world, &stray).into_iter().filter(|n| *n != to));
+            }
+            let arrives = |world: &World| receivers(world, &packet).contains(&to);
+            let is_allowed = opens(&packet) && is_plugged(to) && mixes.iter().all(arrives);
+            if is_allowed || !may.contains(&to) {
+                probes.push(Probe {
+                    from,
+                    to,
+                    is_allowed,
+                    may,
+                    packet,
+                    fresh,
+                });
+            }
         }
-        probes.extend(forged(world, from, to));
     }
-    for probe in &mut probes {
-        let victims = world.behind(0, probe.packet.to);
-        // What is for a port that is not plugged is heard by those that nothing holds.
-        let hears = |n: &usize| !victims.contains(n) && !world.ports[*n].is_filtered();
-        probe.harmless_at = world.on(0).filter(hears).collect();
+    probes.extend(going_on(&old.world, &unfiltered));
+    probes
+}
+
+/// Old and new, and everything between them: rules, what is said of a port, and what is said of the others.
+fn mixes(old: &State, new: &State, to: usize) -> Vec<World> {
+    let (old, new) = (&old.world, &new.world);
+    let mut worlds = vec![old.clone(), new.clone()];
+    for [rules, port, others] in [
+        [old, old, new],
+        [old, new, old],
+        [old, new, new],
+        [new, old, old],
+        [new, old, new],
+        [new, new, old],
+    ] {
+        let mut world = World {
+            ports: others.ports.clone(),
+            ..rules.clone()
+        };
+        world.ports[to] = port.ports[to].clone();
+        worlds.push(world);
     }
-    // The same addresses on another network.
-    let foreign = udp(world, Family::V4, STAY[1], OPEN_PORT);
-    probes.push(Probe {
-        // Nobody there has that MAC, so those without a filter hear it.
-        harmless_at: world.on(1).take(2).collect(),
-        ..shut(FOREIGN, packet(world, FOREIGN, STAY[1], foreign))
-    });
-    // Allowed: new connections, and one that goes on in both directions.
-    for (from, to) in [(a, b), (b, a)] {
-        for family in Family::BOTH {
-            let open = udp_from(world, family, (from, 30_000), (to, OPEN_PORT));
+    worlds
+}
+
+/// What is allowed is watched for one service.
+fn opens(packet: &Packet) -> bool {
+    matches!(&packet.body, Body::Ip(ip) if ip.ports().is_some_and(|(_, dst)| dst == OPEN_PORT))
+}
+
+/// Connections that were there before and go on, in both directions.
+fn going_on(world: &World, unfiltered: &BTreeSet<usize>) -> Vec<Probe> {
+    let [a, b] = STAY;
+    let mut probes = Vec::new();
+    for family in Family::BOTH {
+        for (from, to, src, dst) in [(a, b, 40_000, OPEN_PORT), (b, a, OPEN_PORT, 40_000)] {
+            let ip = Ip::new(
+                ip(world, family, from),
+                ip(world, family, to),
+                Payload::Udp { src, dst },
+            );
+            let mut may = unfiltered.clone();
+            may.insert(to);
             probes.push(Probe {
                 from,
-                to: Some(to),
-                harmless_at: vec![],
-                packet: packet(world, from, to, open),
-                fresh: true,
+                to,
+                is_allowed: true,
+                may,
+                packet: packet(world, from, to, ip),
+                fresh: false,
             });
         }
-    }
-    for family in Family::BOTH {
-        let there = udp_from(world, family, (a, 40_000), (b, OPEN_PORT));
-        let back = udp_from(world, family, (b, OPEN_PORT), (a, 40_000));
-        probes.push(Probe {
-            from: a,
-            to: Some(b),
-            harmless_at: vec![],
-            packet: packet(world, a, b, there),
-            fresh: false,
-        });
-        probes.push(Probe {
-            from: b,
-            to: Some(a),
-            harmless_at: vec![],
-            packet: packet(world, b, a, back),
-            fresh: false,
-        });
     }
     probes
 }
 
-fn shut(from: usize, packet: Packet) -> Probe {
-    Probe {
-        from,
-        to: None,
-        harmless_at: vec![],
-        packet,
-        fresh: true,
+/// In their own names, in the names of others, and forged.
+fn candidates(world: &World, to: usize) -> Vec<Candidate> {
+    let [a, b] = STAY;
+    let from = if to == a { b } else { a };
+    let mut list = Vec::new();
+    let mut add = |from: usize, packet: Packet, fresh| {
+        list.push(Candidate {
+            from,
+            packet,
+            fresh,
+        });
+    };
+    for family in Family::BOTH {
+        let dst = ip(world, family, to);
+        for payload in own(family) {
+            let ip = Ip::new(ip(world, family, from), dst, payload);
+            add(from, packet(world, from, to, ip), true);
+        }
+        // One that changes sends, too.
+        let other = if to == CHANGE[0] {
+            CHANGE[1]
+        } else {
+            CHANGE[0]
+        };
+        for payload in [tcp(MEMBERS_PORT, SYN), udp(SHUT_PORT)] {
+            let ip = Ip::new(ip(world, family, other), dst, payload);
+            add(other, packet(world, other, to, ip), true);
+        }
+        let names = NAMES.iter().map(|name| address(name));
+        let members = CHANGE.into_iter().filter(|n| *n != to);
+        for src in names.chain(members.map(|n| ip(world, family, n))) {
+            if Family::of(src) == family {
+                for payload in in_names() {
+                    add(
+                        ROUTER,
+                        packet(world, ROUTER, to, Ip::new(src, dst, payload)),
+                        true,
+                    );
+                }
+            }
+        }
     }
+    for forged in forged(world, from, to) {
+        add(from, forged, false);
+    }
+    // The same addresses on another network.
+    let ip = Ip::new(
+        ip(world, Family::V4, FOREIGN),
+        ip(world, Family::V4, to),
+        udp(OPEN_PORT),
+    );
+    add(FOREIGN, packet(world, FOREIGN, to, ip), true);
+    list
+}
+
+/// What a filtered port sends from its own address.
+fn own(family: Family) -> Vec<Payload> {
+    let kind = match family {
+        Family::V4 => 8,
+        Family::V6 => 128,
+    };
+    vec![
+        udp(OPEN_PORT),
+        udp(SHUT_PORT),
+        tcp(SHUT_PORT, SYN),
+        // The start of an answer to nothing.
+        tcp(OPEN_PORT, SYN | ACK),
+        Payload::Icmp {
+            kind,
+            code: 0,
+            id: 1,
+        },
+    ]
+}
+
+/// What the router sends from any address: services that some states allow, and one that none does.
+fn in_names() -> Vec<Payload> {
+    vec![
+        tcp(MEMBERS_PORT, SYN),
+        tcp(80, SYN),
+        tcp(8050, SYN),
+        udp(1500),
+        udp(SHUT_PORT),
+        udp(OPEN_PORT),
+    ]
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
 }
 
 fn ip(world: &World, family: Family, n: usize) -> IpAddr {
@@ -82,154 +240,48 @@ fn packet(world: &World, from: usize, to: usize, ip: Ip) -> Packet {
     Packet::ip(world.ports[from].mac, world.ports[to].mac, ip)
 }
 
-fn udp_from(
-    world: &World,
-    family: Family,
-    (from, src): (usize, u16),
-    (to, dst): (usize, u16),
-) -> Ip {
-    Ip::new(
-        ip(world, family, from),
-        ip(world, family, to),
-        Payload::Udp { src, dst },
-    )
+fn udp(dst: u16) -> Payload {
+    Payload::Udp { src: 50_000, dst }
 }
 
-/// From the first address of the ports that stay, or the second if it is for that.
-fn udp(world: &World, family: Family, to: usize, dst: u16) -> Ip {
-    let from = if to == STAY[0] { STAY[1] } else { STAY[0] };
-    udp_from(world, family, (from, 50_000), (to, dst))
-}
-
-fn tcp(src: IpAddr, dst: IpAddr, port: u16, flags: u8) -> Ip {
-    let tcp = Tcp {
+fn tcp(dst: u16, flags: u8) -> Payload {
+    Payload::Tcp(Tcp {
         src: 50_000,
-        dst: port,
+        dst,
         flags,
         seq: 1,
         ack: 1,
-    };
-    Ip::new(src, dst, Payload::Tcp(tcp))
-}
-
-/// No rule allows them.
-fn forbidden(world: &World, family: Family, from: usize, to: usize) -> Vec<Probe> {
-    let (src, dst) = (ip(world, family, from), ip(world, family, to));
-    let stranger: IpAddr = match family {
-        Family::V4 => "198.51.100.9".parse().expect("an address"),
-        Family::V6 => "2001:db8:99::9".parse().expect("an address"),
-    };
-    let router = 0;
-    let mut probes = vec![
-        shut(
-            from,
-            packet(world, from, to, udp(world, family, to, SHUT_PORT)),
-        ),
-        shut(from, packet(world, from, to, tcp(src, dst, SHUT_PORT, SYN))),
-        // The start of an answer to nothing.
-        shut(
-            from,
-            packet(world, from, to, tcp(src, dst, OPEN_PORT, SYN | ACK)),
-        ),
-        // From the router, in the name of no member.
-        shut(
-            router,
-            packet(world, router, to, tcp(stranger, dst, MEMBERS_PORT, SYN)),
-        ),
-        shut(
-            router,
-            packet(
-                world,
-                router,
-                to,
-                Ip::new(
-                    stranger,
-                    dst,
-                    Payload::Udp {
-                        src: 1,
-                        dst: SHUT_PORT,
-                    },
-                ),
-            ),
-        ),
-    ];
-    if family == Family::V4 {
-        let ask = Ip::new(
-            src,
-            dst,
-            Payload::Icmp {
-                kind: 8,
-                code: 0,
-                id: 1,
-            },
-        );
-        probes.push(shut(from, packet(world, from, to, ask)));
-    }
-    probes
+    })
 }
 
 /// In another's name.
-fn forged(world: &World, from: usize, to: usize) -> Vec<Probe> {
+fn forged(world: &World, from: usize, to: usize) -> Vec<Packet> {
     let (src, dst) = (ip(world, Family::V4, from), ip(world, Family::V4, to));
     let (src6, dst6) = (ip(world, Family::V6, from), ip(world, Family::V6, to));
     let (IpAddr::V4(spa), IpAddr::V6(target)) = (dst, dst6) else {
         return Vec::new();
     };
-    let open = |src, dst| {
-        Ip::new(
-            src,
-            dst,
-            Payload::Udp {
-                src: 50_000,
-                dst: OPEN_PORT,
-            },
-        )
-    };
     let mac = world.ports[from].mac;
-    let other = Mac([0xfa, 0x16, 0x3e, 0xff, 0, 9]);
-    let neighbour = |kind, target| Ip::new(src6, dst6, Payload::Neighbour { kind, target });
-    let arp = Body::Arp {
-        op: 2,
-        sha: mac,
-        spa,
-        tpa: spa,
-    };
-    [
-        packet(
-            world,
-            from,
-            to,
-            open("10.0.0.99".parse().expect("an address"), dst),
-        ),
-        packet(
-            world,
-            from,
-            to,
-            open("2001:db8::99".parse().expect("an address"), dst6),
-        ),
-        Packet::ip(other, world.ports[to].mac, open(src, dst)),
+    let neighbour = |kind| Ip::new(src6, dst6, Payload::Neighbour { kind, target });
+    let open = |src, dst| Ip::new(src, dst, udp(OPEN_PORT));
+    let server = Ip::new(src, dst, Payload::Udp { src: 67, dst: 68 });
+    vec![
+        packet(world, from, to, open(address("10.0.0.99"), dst)),
+        packet(world, from, to, open(address("2001:db8::99"), dst6)),
+        Packet::ip(NOBODY, world.ports[to].mac, open(src, dst)),
         Packet {
             from: mac,
             to: world.ports[to].mac,
             vlan: None,
-            body: arp,
+            body: Body::Arp {
+                op: 2,
+                sha: mac,
+                spa,
+                tpa: spa,
+            },
         },
-        packet(world, from, to, neighbour(136, target)),
-        packet(world, from, to, neighbour(134, target)),
-        packet(
-            world,
-            from,
-            to,
-            Ip::new(src, dst, Payload::Udp { src: 67, dst: 68 }),
-        ),
+        packet(world, from, to, neighbour(136)),
+        packet(world, from, to, neighbour(134)),
+        packet(world, from, to, server),
     ]
-    .into_iter()
-    .map(|packet| Probe {
-        from,
-        to: None,
-        harmless_at: vec![],
-        packet,
-        fresh: false,
-    })
-    .collect()
 }

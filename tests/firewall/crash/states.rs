@@ -192,5 +192,85 @@ pub fn all() -> Vec<State> {
             .rules
             .retain(|rule| rule.family == Family::V6);
     });
+    add(&[], &|w| {
+        // Nothing holds it.
+        w.ports[b].security = false;
+        w.ports[b].groups = vec![];
+        w.groups[WEB].rules.push(rule(
+            Direction::Ingress,
+            Family::V4,
+            ports(UDP, 1000, 1999),
+            Remote::Prefix("10.7.0.0/16".parse().expect("a prefix")),
+        ));
+    });
+    add(&[], &|w| {
+        // The prefix is narrower; a connection of that port is not followed; a pair with a MAC of its own.
+        w.ports[a].groups = vec![WEB];
+        w.groups[WEB].stateful = false;
+        w.groups[WEB].rules.push(rule(
+            Direction::Ingress,
+            Family::V4,
+            ports(UDP, 1000, 1999),
+            Remote::Prefix("10.7.1.0/24".parse().expect("a prefix")),
+        ));
+        w.ports[b].pairs = vec![Pair {
+            prefix: "10.0.9.7/32".parse().expect("a prefix"),
+            mac: Some(Mac([0xfa, 0x16, 0x3e, 0, 0, 0x77])),
+        }];
+    });
     states
+}
+
+/// A kind of change, and whether it is part of the way from one state to another.
+type Kind = (&'static str, fn(&State, &State) -> bool);
+
+/// What may be under way when the agent is killed.
+pub const KINDS: &[Kind] = &[
+    ("a member joins or leaves", |old, new| {
+        (0..old.world.groups.len()).any(|group| {
+            let members = |state: &State| -> BTreeSet<String> {
+                let ports = state.world.ports.iter();
+                let ports = ports.filter(|port| port.groups.contains(&group));
+                ports
+                    .flat_map(Port::sources)
+                    .map(|s| format!("{s:?}"))
+                    .collect()
+            };
+            members(old) != members(new)
+        })
+    }),
+    ("a rule comes or goes", |old, new| {
+        let mut groups = old.world.groups.iter().zip(&new.world.groups);
+        groups.any(|(old, new)| old.rules != new.rules)
+    }),
+    (
+        "a group's rules are no longer followed, or are again",
+        |old, new| {
+            let mut groups = old.world.groups.iter().zip(&new.world.groups);
+            groups.any(|(old, new)| old.stateful != new.stateful)
+        },
+    ),
+    ("an address group changes", |old, new| {
+        old.world.address_groups != new.world.address_groups
+    }),
+    ("a port changes its groups", |old, new| {
+        changes(old, new, |port| port.groups.clone())
+    }),
+    ("a port is let go or held", |old, new| {
+        changes(old, new, |port| port.security)
+    }),
+    ("address pairs of a port change", |old, new| {
+        changes(old, new, |port| port.pairs.clone())
+    }),
+    ("a port is plugged", |old, new| {
+        !new.plugs(&old.plugged()).1.is_empty()
+    }),
+    ("a port is unplugged", |old, new| {
+        !new.plugs(&old.plugged()).0.is_empty()
+    }),
+];
+
+fn changes<T: PartialEq>(old: &State, new: &State, of: impl Fn(&Port) -> T) -> bool {
+    let mut ports = old.world.ports.iter().zip(&new.world.ports);
+    ports.any(|(old, new)| of(old) != of(new))
 }
