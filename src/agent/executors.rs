@@ -80,7 +80,10 @@ impl Executors {
         );
         senders.insert(Target::Links, rtnl::spawn(events.clone()));
         if config.firewall == FirewallDriver::Nft {
-            let settings = nft::Settings::default();
+            let settings = nft::Settings {
+                own: config.own_tables,
+                ..nft::Settings::default()
+            };
             let sender = nft::spawn(settings, events.clone(), metrics.packet_filter.clone());
             senders.insert(Target::Nft, sender);
             let sender = conntrack::spawn(events.clone(), metrics.packet_filter.clone());

@@ -67,6 +67,7 @@ impl Checker<'_> {
             state_dir: self.option("vifd", "state_dir", parse::path),
             run_dir: self.option("vifd", "run_dir", parse::path),
             metrics_listen: self.option("vifd", "metrics_listen", parse::listen),
+            own_tables: self.option("vifd", "own_tables", parse::boolean),
         }
     }
 

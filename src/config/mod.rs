@@ -46,6 +46,9 @@ pub struct Config {
     pub run_dir: PathBuf,
     /// `[vifd] metrics_listen`; `None` switches the HTTP server off.
     pub metrics_listen: Option<SocketAddr>,
+    /// `[vifd] own_tables`: the tables of nf_tables belong to the agent where the kernel can do it, and nobody else
+    /// changes them; else foreign changes are watched for and mended.
+    pub own_tables: bool,
 }
 
 /// Options of `[DEFAULT]` about logs.

@@ -51,6 +51,7 @@ pub(super) const OPTIONS: &[Known] = &[
     known("vifd", "state_dir", "/var/lib/vifd"),
     known("vifd", "run_dir", "/run/vifd"),
     known("vifd", "metrics_listen", "127.0.0.1:9477"),
+    known("vifd", "own_tables", "true"),
 ];
 
 /// Sections of Neutron and its libraries that vifd does not read.

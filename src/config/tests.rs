@@ -38,6 +38,7 @@ fn defaults() {
     assert_eq!(config.admin_socket(), Path::new("/run/vifd/vifd.sock"));
     assert_eq!(config.lock_file(), Path::new("/run/vifd/vifd.lock"));
     assert_eq!(config.metrics_listen.unwrap().to_string(), "127.0.0.1:9477");
+    assert!(config.own_tables);
 }
 
 #[test]

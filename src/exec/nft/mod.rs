@@ -5,7 +5,8 @@
 //! again if that did not concern vifd's tables.
 //!
 //! Where the kernel can (flags *owner* and *persist*), the tables belong to this socket: nobody else can change or
-//! flush them, and they outlive the agent, whose successor adopts them. Elsewhere foreign changes are watched for; when
+//! flush them, and they outlive the agent, whose successor adopts them before it looks at anything else. Until then,
+//! while no agent runs, nobody owns them and a flush removes them. Elsewhere foreign changes are watched for; when
 //! one concerns vifd's tables, the filtered ports are closed by one small transaction first, then everything is read
 //! and told, and the batch that makes it complete opens them in the same transaction.
 //!
@@ -20,8 +21,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::nft::batch::Batch as NftBytes;
+use ::nft::conn::Dump;
 use ::nft::event::Event;
-use ::nft::message::{Body, Family, Message};
+use ::nft::message::{Body, Family, Message, Op};
 use ::nft::name::Name;
 use ::nft::net::{AsyncClient, AsyncEvents, Events, NetError};
 use ::nft::probe::{Choice, Feature, Variant as Design};
@@ -46,7 +48,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What to do with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Own the tables where the kernel can. Off only where the other way is to be tried.
+    /// Own the tables where the kernel can.
     pub own: bool,
     /// The design to use instead of the best one.
     pub variant: Option<Variant>,
@@ -232,6 +234,9 @@ impl Executor {
     /// Sockets, and the design that the kernel can carry.
     async fn open(&mut self) -> Result<Session, End> {
         let mut client = AsyncClient::open()?;
+        if self.settings.own {
+            take_over(&mut client).await;
+        }
         let features = client.probe().await?;
         let has_netfilter = Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists();
         let choice = Choice::of(&features, has_netfilter);
@@ -502,6 +507,30 @@ impl Executor {
             self.metrics.restored_seconds.observe(took.as_secs_f64());
             info!(seconds = took.as_secs_f64(), "vifd's tables stand again");
         }
+    }
+}
+
+/// Takes what an earlier agent left before anything else is looked at: nobody owns it, so anybody could flush it. What
+/// comes of it, and whether the kernel knows how, shows when the tables are read.
+async fn take_over(client: &mut AsyncClient) {
+    let all = Dump::new(Op::GET_TABLE, Family::UNSPEC, Table::default());
+    let mut batch = NftBytes::new();
+    for message in client.dump(all).await.unwrap_or_default() {
+        if let Body::Table(found) = &message.body
+            && found.name == TABLE
+            && found.owner.is_none()
+        {
+            let table = Table {
+                flags: TableFlags::OWNER.with(TableFlags::PERSIST),
+                ..Table::new(TABLE)
+            };
+            batch.add_table(message.gen_msg.family, &table);
+        }
+    }
+    if !batch.is_empty()
+        && let Err(error) = client.commit(batch, None).await
+    {
+        debug!(%error, "tables of an earlier agent");
     }
 }
 
