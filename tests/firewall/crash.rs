@@ -3,6 +3,7 @@
 //!
 //! `VIFD_KILL_POINTS` is the number of kills (20), `VIFD_SEED` the seed, which is printed.
 
+mod foreign;
 mod probes;
 mod states;
 

@@ -43,6 +43,8 @@ pub struct Report {
     pub n_allowed: u64,
     /// Allowed ones that did not: in words.
     pub lost: Vec<String>,
+    /// When it began to send.
+    pub start: Option<Instant>,
     /// How long it was sending.
     pub took: Duration,
     /// Between two forbidden packets for the same port.
@@ -100,7 +102,7 @@ fn arrived(came: &Came, number: u32, to: usize) -> bool {
 pub fn run(
     wires: &Wires,
     probes: &[Probe],
-    opened: &Sender<Instant>,
+    opened: &Sender<()>,
     stop: &AtomicBool,
 ) -> Result<Report> {
     let mut report = Report::default();
@@ -121,7 +123,7 @@ pub fn run(
     }
     let start = Instant::now();
     // Whoever waited for it has gone: then nobody needs to know.
-    let _ = opened.send(start);
+    let _ = opened.send(());
     let order = interleaved(probes);
     let mut last: BTreeMap<usize, Duration> = BTreeMap::new();
     let mut round = 0u32;
@@ -149,6 +151,7 @@ pub fn run(
         // What was missed is not made up for: a burst would fill the queues.
         receive(wires, start + at + PACE, &mut came)?;
     }
+    report.start = Some(start);
     report.took = start.elapsed();
     let until = Instant::now() + GRACE;
     let is_missing = |came: &Came, number: u32, n: usize| {

@@ -105,11 +105,22 @@ pub struct Bed {
 impl Bed {
     /// Starts everything; every port of the world is plugged and ACTIVE.
     pub fn start(program: &Path, world: &World, driver: Driver) -> Result<Bed> {
+        Bed::start_with(program, world, driver, &[])
+    }
+
+    /// The same with more options of `[vifd]`.
+    pub fn start_with(
+        program: &Path,
+        world: &World,
+        driver: Driver,
+        options: &[&str],
+    ) -> Result<Bed> {
         let mut site = Site::new(program)?;
         site.add_host(|settings| {
-            settings.with(
-                "securitygroup",
-                format!("firewall_driver = {}", driver.name()),
+            let driver = format!("firewall_driver = {}", driver.name());
+            options.iter().fold(
+                settings.with("securitygroup", driver),
+                |settings, option| settings.with("vifd", *option),
             )
         })?;
         site.database.apply(&control::create(world))?;
