@@ -5,10 +5,16 @@ use std::sync::OnceLock;
 
 use testbed::Namespace;
 
-/// Whether, by `nft`, it tracks connections in bridges and has no zones to keep them apart.
+/// Whether, by `nft`, it tracks connections in bridges.
+pub fn tracks_in_bridges() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| accepts("ct state new"))
+}
+
+/// Whether it does so and has no zones to keep them apart.
 pub fn has_one_table() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
-    *FOUND.get_or_init(|| accepts("ct state new") && !accepts("ct zone set 1"))
+    *FOUND.get_or_init(|| tracks_in_bridges() && !accepts("ct zone set 1"))
 }
 
 /// Whether it knows connections of DCCP.

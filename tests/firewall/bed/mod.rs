@@ -69,6 +69,7 @@ impl Driver {
                 strays_reach_filtered: self == Driver::Noop,
                 sees_ports_of: &[TCP, UDP, SCTP],
                 holds_lone_fragments: false,
+                bridges_reassemble: false,
             },
             Driver::Nft => Profile {
                 zones: if kernel::has_one_table() {
@@ -85,6 +86,7 @@ impl Driver {
                 strays_reach_filtered: true,
                 sees_ports_of: &[TCP, UDP, SCTP, DCCP, UDPLITE],
                 holds_lone_fragments: true,
+                bridges_reassemble: kernel::tracks_in_bridges(),
             },
         }
     }
@@ -169,13 +171,6 @@ impl Bed {
     /// Makes the database say what `world` says, and waits until the agent has done it.
     pub fn change(&mut self, world: &World) -> Result<()> {
         self.tell(world)?;
-        self.settle()
-    }
-
-    /// Removes a port from the database for good; the world does not know.
-    pub fn delete(&mut self, port: usize) -> Result<()> {
-        let line = serde_json::json!({"delete": "port", "port": port_id(port)});
-        self.site.database.apply(&line.to_string())?;
         self.settle()
     }
 

@@ -169,6 +169,11 @@ fn elements(text: &str) -> Result<Vec<String>> {
                 "profiles" => named(&profiles, profile(at(0)?)),
                 "remotes" => named(&remotes, source(at(0)?)),
                 "bridges" => element.clone(),
+                "owners" => format!(
+                    "{} {}",
+                    named(&ports, at(0)? & 0xffff),
+                    named(&ports, at(1)? & 0xffff)
+                ),
                 _ => format!("{} {}", named(&ports, at(0)? & 0xffff), rest(1)),
             };
             lines.push(format!("{name}: {line}"));

@@ -232,9 +232,9 @@ pub fn fragments_where_nothing_is_tracked(driver: Driver) -> Result<()> {
     };
     // Bridge netfilter puts them together for all ports, bridges that track connections for those that do: to the others
     // the first part alone shows its ports.
-    let parts: &[u8] = match driver.profile().zones {
-        Zones::Port => &[0, 1],
-        _ => &[0],
+    let parts: &[u8] = match driver.profile().bridges_reassemble {
+        true => &[0],
+        false => &[0, 1],
     };
     for family in Family::BOTH {
         drill.arrives_in_parts(A, B, &packet(&drill, family, 4100), parts)?;

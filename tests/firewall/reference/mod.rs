@@ -46,9 +46,11 @@ pub struct Profile {
     pub strays_reach_filtered: bool,
     /// Protocols whose packets' ports the driver can see.
     pub sees_ports_of: &'static [u8],
-    /// Fragments wait for the rest of their datagram on every port, filtered or not. Where connections are not tracked,
-    /// it is a matter of the design, which `named::services` tells apart.
+    /// Fragments wait for the rest of their datagram on every port, filtered or not.
     pub holds_lone_fragments: bool,
+    /// They wait in bridges that track connections, not elsewhere; those of one datagram that several bridges get at once
+    /// may wait for each other.
+    pub bridges_reassemble: bool,
 }
 
 /// What follows connections.
@@ -295,19 +297,19 @@ impl Reference {
         }
     }
 
-    /// Why nothing can be said of a packet, where all ports share a table: it depends on the order in which the switch
-    /// delivered this packet, or an earlier one, to several ports at once.
+    /// Why nothing can be said of a packet: it depends on the order in which the switch delivered this packet or, where all
+    /// ports share a table, an earlier one to several ports at once.
     pub fn unsettled(&self, from: usize, packet: &Packet) -> Option<&'static str> {
         let Body::Ip(ip) = &packet.body else {
             return None;
         };
+        let mut ports = self.targets(self.world.ports[from].network, from, packet.to);
+        let is_spread = ports.len() > 1 && ip.fragments != Fragments::Whole;
+        if is_spread && self.profile.bridges_reassemble {
+            return Some("fragments for several ports");
+        }
         if self.profile.zones != Zones::Host {
             return None;
-        }
-        let mut ports = self.targets(self.world.ports[from].network, from, packet.to);
-        // Fragments of one datagram that reach several bridges wait for each other in one queue.
-        if ports.len() > 1 && ip.fragments != Fragments::Whole {
-            return Some("fragments for several ports");
         }
         ports.push(from);
         let zones: Vec<Zone> = ports.into_iter().map(Zone::Port).collect();

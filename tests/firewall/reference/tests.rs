@@ -17,6 +17,7 @@ pub const PROFILE: Profile = Profile {
     strays_reach_filtered: true,
     sees_ports_of: &[6, 17, 33, 132, 136],
     holds_lone_fragments: false,
+    bridges_reassemble: false,
 };
 const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
