@@ -152,6 +152,29 @@ impl Wires {
         self.socket.overflow()
     }
 
+    /// Gives a wire a network stack: its inner end moves into a namespace of its own, with an address in a network. Nothing goes
+    /// through the raw socket there any more. A segment that is lost stays lost for 10 s, so that a loss is not hidden
+    /// by a retransmission nor a delay taken for one.
+    pub fn give_stack(&self, wire: usize, address: &str, net: &str) -> Result<Arc<Namespace>> {
+        let namespace = Namespace::new(false)?;
+        let path = namespace.path();
+        ip_batch(
+            &self.far,
+            &format!("link set e{wire} netns {path} name eth0\n"),
+        )?;
+        namespace.run(|| {
+            disable_tx_checksum("eth0")?;
+            let path = "/proc/sys/net/ipv4/tcp_early_retrans";
+            std::fs::write(path, "0")?;
+            Ok(())
+        })?;
+        let lines = format!(
+            "addr add {address} dev eth0\nlink set eth0 arp on up\nroute replace {net} dev eth0 rto_min 10s\n"
+        );
+        ip_batch(&namespace, &lines)?;
+        Ok(namespace)
+    }
+
     /// The namespace of the inner ends.
     pub fn namespace(&self) -> &Arc<Namespace> {
         &self.far

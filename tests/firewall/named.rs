@@ -4,6 +4,7 @@ mod addresses;
 mod changes;
 mod drill;
 mod services;
+mod streams;
 
 /// Situations for a driver.
 macro_rules! situations {
@@ -41,6 +42,8 @@ situations! {
         changes::connections_of_a_port_are_not_its_successors,
         changes::port_security_off_and_on,
         changes::stateful_and_stateless,
+        streams::what_a_change_forbids_stops_and_its_neighbour_goes_on,
+        streams::a_port_that_is_deleted_takes_its_streams_and_no_others,
     ]
 }
 
@@ -67,5 +70,7 @@ situations! {
         changes::connections_of_a_port_are_not_its_successors,
         changes::port_security_off_and_on,
         changes::stateful_and_stateless,
+        streams::what_a_change_forbids_stops_and_its_neighbour_goes_on,
+        streams::a_port_that_is_deleted_takes_its_streams_and_no_others,
     ]
 }

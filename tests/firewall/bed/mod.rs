@@ -174,6 +174,13 @@ impl Bed {
         self.settle()
     }
 
+    /// Removes a port from the database for good; the world does not know.
+    pub fn delete(&mut self, port: usize) -> Result<()> {
+        let line = serde_json::json!({"delete": "port", "port": port_id(port)});
+        self.site.database.apply(&line.to_string())?;
+        self.settle()
+    }
+
     /// Makes the database say what `world` says.
     pub fn tell(&mut self, world: &World) -> Result<()> {
         self.site
