@@ -176,6 +176,8 @@ pub struct Ledger<K, V> {
     /// Entries wait: what they lead to is not all asked for yet.
     entries_wait: bool,
     withheld: Vec<Slot>,
+    /// Of what was found and nobody asks for, keys that stay for now.
+    spares: Option<fn(&K) -> bool>,
     retries: BTreeMap<(u64, u64), K>,
     next_retry: u64,
     in_flight: Option<(u64, Sent<V>)>,
@@ -207,6 +209,7 @@ where
             is_entry: |_| false,
             entries_wait: false,
             withheld: Vec::new(),
+            spares: None,
             retries: BTreeMap::new(),
             next_retry: 0,
             in_flight: None,
@@ -451,9 +454,25 @@ where
 
     /// From here on what nobody wants is removed. Until then deletions wait.
     pub fn allow_deletes(&mut self) {
-        if !std::mem::replace(&mut self.permits.deleting, true) {
+        let was_sparing = self.spares.take().is_some();
+        if !std::mem::replace(&mut self.permits.deleting, true) || was_sparing {
             self.release_withheld();
         }
+    }
+
+    /// The same, but for these keys of what was found and nobody asks for.
+    pub fn allow_deletes_but(&mut self, spares: fn(&K) -> bool) {
+        self.spares = Some(spares);
+        self.permits.deleting = true;
+        self.release_withheld();
+    }
+
+    fn is_spared(&self, slot: Slot) -> bool {
+        let is_found = |(key, entry): &(K, Entry<V>), spares: fn(&K) -> bool| {
+            entry.cell.is_none() && spares(key)
+        };
+        self.spares
+            .is_some_and(|spares| self.entries.at(slot).is_some_and(|at| is_found(at, spares)))
     }
 
     /// The executor is gone. What stands is unknown if acknowledgements were the only way to know.
@@ -593,6 +612,7 @@ where
                 return;
             };
             let queue = self.queue_of(slot);
+            let is_spared = self.is_spared(slot);
             let Some(entry) = self.entries.at_mut(slot) else {
                 continue;
             };
@@ -606,7 +626,7 @@ where
                 entry.queued = false;
                 continue;
             }
-            if entry.want.is_none() && !permits.removal_of(entry) {
+            if entry.want.is_none() && (is_spared || !permits.removal_of(entry)) {
                 entry.queued = false;
                 self.withheld.push(slot);
                 continue;
@@ -709,6 +729,7 @@ where
 
     /// Applies a change to an entry and brings counts and queue after it.
     fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Entry<V>)) {
+        let is_spared = self.is_spared(slot);
         let permits = self.permits;
         let Some(entry) = self.entries.at_mut(slot) else {
             return;
@@ -739,7 +760,7 @@ where
         if entry.queued || entry.in_flight || entry.failure.as_ref().is_some_and(|f| f.waiting) {
             return;
         }
-        if entry.want.is_none() && !permits.removal_of(entry) {
+        if entry.want.is_none() && (is_spared || !permits.removal_of(entry)) {
             self.withheld.push(slot);
             return;
         }

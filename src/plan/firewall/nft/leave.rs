@@ -2,12 +2,14 @@
 //!
 //! The switch's database says first that a VIF is gone or on the dead VLAN; `ovs-vswitchd` follows, and forwards what
 //! comes until it has. So a transaction that raises `next_cfg` goes out after that was seen, and the elements of the
-//! port go when `cur_cfg` has come so far. What an earlier agent left behind waits for one such transaction, too.
+//! port go when `cur_cfg` has come so far. Devices that an earlier agent left behind wait for one such transaction, too;
+//! whatever else it left only lets through, and goes at once.
 
 use std::collections::BTreeMap;
 
 use super::numbers::short;
 use crate::model::{LocalVlan, PortId};
+use crate::ops::nft::{NftKey, SetId};
 use crate::ops::row::{Row, RowKey};
 use crate::ops::{Batch, Items, Outcome, Target};
 use crate::plan::cell::{CellId, Facet, Key};
@@ -66,6 +68,15 @@ impl Leaving {
     }
 }
 
+/// An element without which something would pass a port: those of rules and members only let through.
+fn is_of_a_port(key: &NftKey) -> bool {
+    use SetId as S;
+    match key {
+        NftKey::Table(_) => false,
+        NftKey::Element(set, _) => matches!(set, S::Vif | S::Bridges),
+    }
+}
+
 impl Planner {
     /// As far as the switch's database says, the port can neither send nor receive.
     fn is_out(&self, who: Who) -> bool {
@@ -80,6 +91,7 @@ impl Planner {
     /// What was found and nobody asks for may go, once the switch has followed what its database says.
     pub(in crate::plan) fn let_found_go(&mut self) {
         if self.filters_by_nft() && (!self.nft.is_online() || self.nft.is_withholding()) {
+            self.nft.allow_deletes_but(is_of_a_port);
             self.filter.leaving.stages.insert(Who::Found, Stage::Waits);
         } else {
             self.nft.allow_deletes();

@@ -116,6 +116,14 @@ fn what_an_earlier_agent_left_goes_when_the_switch_has_followed() {
     let mut planner = world.start_agent();
     all_but_rows(&mut world, &mut planner);
     assert!(has_vif(&world, 1));
+    let lets_through = |world: &World| {
+        let elements = world.nft.keys().filter(|key| match key {
+            NftKey::Element(set, _) => [SetId::Pass, SetId::Profiles].contains(set),
+            NftKey::Table(_) => false,
+        });
+        elements.count()
+    };
+    assert_eq!(lets_through(&world), 0);
     world.quiesce(&mut planner);
     assert!(!has_vif(&world, 1));
 }
