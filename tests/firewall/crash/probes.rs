@@ -8,7 +8,7 @@ use crate::bed::Driver;
 use crate::packet::{ACK, Body, Ip, Packet, Payload, SYN, Tcp};
 use crate::prober::Probe;
 use crate::reference::Reference;
-use crate::world::{Family, Mac, World};
+use crate::world::{Family, Mac, Port, World};
 
 const ROUTER: usize = 0;
 /// Nobody has it.
@@ -90,23 +90,20 @@ pub fn between(driver: Driver, old: &State, new: &State) -> Vec<Probe> {
     probes
 }
 
-/// Old and new, and everything between them: rules, what is said of a port, and what is said of the others.
+/// Old and new, and everything between them: rules, the groups and the addresses of a port, and what is said of others.
 fn mixes(old: &State, new: &State, to: usize) -> Vec<World> {
-    let (old, new) = (&old.world, &new.world);
-    let mut worlds = vec![old.clone(), new.clone()];
-    for [rules, port, others] in [
-        [old, old, new],
-        [old, new, old],
-        [old, new, new],
-        [new, old, old],
-        [new, old, new],
-        [new, new, old],
-    ] {
+    let both = [&old.world, &new.world];
+    let mut worlds: Vec<World> = both.map(Clone::clone).to_vec();
+    for n in 1..15 {
+        let [rules, groups, addresses, others] = [0, 1, 2, 3].map(|bit| both[n >> bit & 1]);
         let mut world = World {
             ports: others.ports.clone(),
             ..rules.clone()
         };
-        world.ports[to] = port.ports[to].clone();
+        world.ports[to] = Port {
+            groups: groups.ports[to].groups.clone(),
+            ..addresses.ports[to].clone()
+        };
         worlds.push(world);
     }
     worlds
