@@ -62,8 +62,8 @@ fn loads(rows: &mut Vec<Row>) {
     let mut floor = Row::new("floor: the same bytes in the same transactions");
     let mut single = Row::new("floor: the same bytes in one transaction");
     let mut share = Row::new("floor / vifd, per pair (1 is the floor)");
-    for (at, vms) in SIZES.into_iter().enumerate() {
-        let (parts, bulk) = fresh(|namespace| {
+    let encoded = SIZES.map(|vms| {
+        fresh(|namespace| {
             let probe = Probe::new(namespace, Way::Bridged, &sample(vms));
             let mut host = Host::new();
             host.parts = Some(Vec::new());
@@ -80,8 +80,11 @@ fn loads(rows: &mut Vec<Row>) {
             let bulk = vec![parts.concat()];
             let encode = |parts| floor::encode(host.planner(), parts);
             (encode(&parts), encode(&bulk))
-        });
-        for _ in 0..LOADS {
+        })
+    });
+    for _ in 0..LOADS {
+        for (at, vms) in SIZES.into_iter().enumerate() {
+            let (parts, bulk) = &encoded[at];
             let (took, busy) = fresh(|_| {
                 let mut host = Host::new();
                 host.executor = Duration::ZERO;
