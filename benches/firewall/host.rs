@@ -32,7 +32,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// In the calling thread's network namespace.
+    /// In the calling thread's network namespace, before anything stands.
     pub fn new() -> Host {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -55,7 +55,6 @@ impl Host {
         };
         let up = host.event();
         host.planner.event(up, host.world.now());
-        host.settle();
         host
     }
 

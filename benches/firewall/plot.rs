@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use crate::table::Row;
 
-const LEFT: f64 = 330.0;
-const WIDTH: f64 = 440.0;
+const LEFT: f64 = 370.0;
+const WIDTH: f64 = 420.0;
 /// Powers of ten, in milliseconds.
 const POWERS: std::ops::RangeInclusive<i32> = -2..=4;
 const NAMES: [&str; 7] = ["10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"];
@@ -27,7 +27,7 @@ fn colour(what: &str) -> &'static str {
 pub fn svg(size: u128, rows: &[Row]) -> String {
     let mut body = String::new();
     let mut y = 54.0;
-    for row in rows {
+    for row in rows.iter().filter(|row| row.is_time) {
         let Some([median, least, greatest]) = row.at[1].spread() else {
             continue;
         };

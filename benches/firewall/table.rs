@@ -65,6 +65,8 @@ pub struct Row {
     pub at: [Samples; 2],
     /// Whether the two are to be compared.
     pub compared: bool,
+    /// Whether it is a time.
+    pub is_time: bool,
 }
 
 impl Row {
@@ -73,6 +75,7 @@ impl Row {
             what: what.into(),
             at: Default::default(),
             compared: false,
+            is_time: true,
         }
     }
 

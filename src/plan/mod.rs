@@ -121,7 +121,7 @@ struct Cell {
 }
 
 /// As many items cost about as much as a cell.
-const ITEMS_PER_CELL: usize = 64;
+const ITEMS_PER_CELL: usize = 16;
 
 /// Order in which dirty cells are taken: what others wait for first.
 const RANKS: usize = 4;
