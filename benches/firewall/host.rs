@@ -11,8 +11,8 @@ use vifd::plan::firewall::nft::numbers::short;
 use vifd::telemetry::PacketFilter;
 
 use crate::model::*;
-use crate::workload::{MEMBERS, REMOTES, RULES, gid, group, member, pid, remote};
-use crate::world::{World, port, vxlan};
+use crate::workload::{pid, vm_port};
+use crate::world::World;
 
 /// Cells rendered before the executor's word is listened to again, as in the agent.
 const SLICE: usize = 256;
@@ -114,14 +114,7 @@ impl Host {
     }
 
     pub fn plug(&mut self, n: u128, group: u128) {
-        let port = Port {
-            id: pid(n),
-            groups: vec![gid(group)],
-            ..port(n, 1)
-        };
-        self.wish(Delta::Port(port.clone()));
-        let name = format!("qvo{}", short(port.id));
-        self.world.plug(&mut self.planner, &name, port.id, port.mac);
+        self.load(vec![Delta::Port(vm_port(n, group))]);
     }
 
     pub fn unplug(&mut self, n: u128) {
@@ -138,17 +131,18 @@ impl Host {
         (begun.elapsed(), self.items)
     }
 
-    /// The whole workload for so many VMs.
-    pub fn load(&mut self, vms: u128) {
-        self.wish(Delta::Network(vxlan(1, 5001)));
-        for set in 0..REMOTES {
-            for n in 0..MEMBERS {
-                self.wish(member(remote(set), set * MEMBERS + n, true));
+    /// Takes a workload in, and its ports.
+    pub fn load(&mut self, workload: Vec<Delta>) {
+        for delta in workload {
+            let port = match &delta {
+                Delta::Port(port) => Some((port.id, port.mac)),
+                _ => None,
+            };
+            self.wish(delta);
+            if let Some((id, mac)) = port {
+                let name = format!("qvo{}", short(id));
+                self.world.plug(&mut self.planner, &name, id, mac);
             }
-        }
-        for vm in 0..vms {
-            self.wish(group(vm, RULES));
-            self.plug(vm + 1, vm);
         }
     }
 

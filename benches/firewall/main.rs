@@ -31,7 +31,7 @@ use host::Host;
 use peers::{PEERS, ipsets, tool};
 use probe::{Probe, Way};
 use table::{Row, Samples, markdown};
-use workload::{RULES, address, group, member, remote};
+use workload::{RULES, address, group, member, remote, workload};
 
 /// VMs.
 const SIZES: [u128; 2] = [10, 200];
@@ -68,7 +68,7 @@ fn loads(rows: &mut Vec<Row>) {
             let probe = Probe::new(namespace, Way::Bridged, &sample(vms));
             let mut host = Host::new();
             host.parts = Some(Vec::new());
-            host.time(|host| host.load(vms));
+            host.time(|host| host.load(workload(vms)));
             let (sent, arrive) = probe.check("vifd");
             let parts = host.parts.take().expect("kept");
             let n: usize = parts.iter().map(Vec::len).sum();
@@ -93,7 +93,8 @@ fn loads(rows: &mut Vec<Row>) {
                         let busy;
                         (took, busy) = fresh(|_| {
                             let mut host = Host::new();
-                            let (took, _) = host.time(|host| host.load(vms));
+                            let workload = workload(vms);
+                            let (took, _) = host.time(|host| host.load(workload));
                             (took, host.executor)
                         });
                         executor.at[at].add(busy);
@@ -130,6 +131,12 @@ fn changes(hosts: &mut [Host; 2], rows: &mut Vec<Row>) {
             }
         }),
     ];
+    // What a load leaves the kernel to do is over then.
+    for host in hosts.iter_mut() {
+        for comes in [true, false].repeat(ROUNDS) {
+            host.time(|host| kinds[0].2(host, comes));
+        }
+    }
     for (what, rounds, change) in kinds {
         let mut pair = ["comes", "goes"].map(|way| Row::new(format!("vifd: {what} {way}")));
         let mut written = [[0; 2]; 2];
@@ -245,7 +252,7 @@ fn main() {
     let mut hosts = [0, 1].map(|at| {
         let make = || {
             let mut host = Host::new();
-            host.time(|host| host.load(SIZES[at]));
+            host.time(|host| host.load(workload(SIZES[at])));
             Ok(host)
         };
         namespaces[at].run(make).expect("a host")

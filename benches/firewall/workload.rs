@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 use crate::model::*;
+use crate::world::{port, vxlan};
 
 /// Security-group rules of one VM.
 pub const RULES: u128 = 422;
@@ -78,6 +79,27 @@ pub fn member(set: RemoteId, n: u128, present: bool) -> Delta {
         id: MemberId(Uuid::from_u128(n)),
         addresses: if present { vec![address] } else { Vec::new() },
     })
+}
+
+/// A VM's port.
+pub fn vm_port(n: u128, group: u128) -> Port {
+    Port {
+        id: pid(n),
+        groups: vec![gid(group)],
+        ..port(n, 1)
+    }
+}
+
+/// Everything for so many VMs.
+pub fn workload(vms: u128) -> Vec<Delta> {
+    let mut list = vec![Delta::Network(vxlan(1, 5001))];
+    for set in 0..REMOTES {
+        list.extend((0..MEMBERS).map(|n| member(remote(set), set * MEMBERS + n, true)));
+    }
+    for vm in 0..vms {
+        list.extend([group(vm, RULES), Delta::Port(vm_port(vm + 1, vm))]);
+    }
+    list
 }
 
 /// First and last port of a rule.

@@ -136,8 +136,7 @@ impl Planner {
                 items: Items::Links(items),
             });
         }
-        let id = self.next_batch;
-        batches.extend(self.take_nft(id, now));
+        batches.extend(self.take_nft(now));
         let id = self.next_batch;
         batches.extend(self.take_conntrack(id));
         let id = self.next_batch;
@@ -157,7 +156,8 @@ impl Planner {
 
     /// Objects of the packet filter. What changes or goes waits until everything is rendered, so that it changes at once.
     /// After the filter was read, the last batch says that it is complete: what is half restored must not be opened.
-    fn take_nft(&mut self, id: u64, now: Now) -> Option<Batch> {
+    pub(super) fn take_nft(&mut self, now: Now) -> Option<Batch> {
+        let id = self.next_batch;
         let is_whole = self.settled_in && self.is_dirty.is_empty();
         if !self.nft.is_online() || self.nft.is_busy() || self.nft_confirming.is_some() {
             return None;

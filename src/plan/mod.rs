@@ -470,6 +470,11 @@ impl Planner {
     /// more to render.
     pub fn step(&mut self, now: Now, budget: usize) -> (Vec<Batch>, bool) {
         let mut left = budget;
+        // The kernel is not kept waiting for what is rendered meanwhile.
+        let mut batches = Vec::new();
+        if self.nft.has_only_new() {
+            batches.extend(self.take_nft(now));
+        }
         if self.observed.switch_complete() {
             loop {
                 self.follow_moved();
@@ -490,7 +495,8 @@ impl Planner {
         if !more {
             self.settle_in();
         }
-        (self.take_batches(now), more)
+        batches.extend(self.take_batches(now));
+        (batches, more)
     }
 
     /// After the first complete snapshot and one full pass, what nobody asked for may go.
