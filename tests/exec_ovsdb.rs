@@ -9,10 +9,11 @@ use std::time::Duration;
 use exec_bed::{LIMIT, Mailbox, block_on};
 use testbed::{Datapath, Namespace, Scratch, Switch};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 use vifd::exec::ovsdb::{Settings, spawn};
 use vifd::model::observed::{OfportState, VlanHint};
-use vifd::model::{Fact, HostName, PortFact};
-use vifd::ops::row::{BridgeRow, PortRow, Row, RowKey, VifRow};
+use vifd::model::{Fact, HostName, Ofport, PortFact};
+use vifd::ops::row::{BridgeRow, PortRow, Row, RowKey, VifId, VifRow};
 use vifd::ops::{ExecEvent, Items, Outcome, Target};
 use vifd::telemetry::SwitchTraffic;
 
@@ -134,11 +135,15 @@ fn hint(tag: u16) -> VlanHint {
     }
 }
 
-fn vif(name: &str, tag: u16, hint: Option<VlanHint>) -> (RowKey, Option<Row>) {
-    (
-        RowKey::Vif(name.into()),
-        Some(Row::Vif(VifRow { tag, hint })),
-    )
+/// A tag for the VIF of that name, as it was last told of.
+fn vif(mailbox: &Mailbox, name: &str, tag: u16, hint: Option<VlanHint>) -> (RowKey, Option<Row>) {
+    let vif = VifId {
+        row: last_port(mailbox, name).map_or_else(Uuid::nil, |port| port.row),
+        iface_id: PORT.parse().unwrap(),
+        ofport: None,
+    };
+    let row = VifRow { vif, tag, hint };
+    (RowKey::Vif(name.into()), Some(Row::Vif(row)))
 }
 
 fn rows<const N: usize>(items: [(RowKey, Option<Row>); N]) -> Items {
@@ -225,7 +230,7 @@ fn bridges_ports_and_tags() {
         // It gets its tag; what is not ours in other_config stays.
         let next_cfg = done(
             mailbox
-                .carry_out(rows([vif("tap1", 5, Some(hint(5)))]))
+                .carry_out(rows([vif(&mailbox, "tap1", 5, Some(hint(5)))]))
                 .await,
         )
         .unwrap();
@@ -248,7 +253,7 @@ fn bridges_ports_and_tags() {
         };
         done(
             mailbox
-                .carry_out(rows([vif("tap1", 6, Some(local.clone()))]))
+                .carry_out(rows([vif(&mailbox, "tap1", 6, Some(local.clone()))]))
                 .await,
         )
         .unwrap();
@@ -256,7 +261,12 @@ fn bridges_ports_and_tags() {
             last_port(&mailbox, "tap1").unwrap().hint,
             Some(local.clone())
         );
-        done(mailbox.carry_out(rows([vif("tap1", 4095, None)])).await).unwrap();
+        done(
+            mailbox
+                .carry_out(rows([vif(&mailbox, "tap1", 4095, None)]))
+                .await,
+        )
+        .unwrap();
         let told = last_port(&mailbox, "tap1").unwrap();
         assert_eq!(
             (told.tag, told.hint),
@@ -266,7 +276,10 @@ fn bridges_ports_and_tags() {
 
         // A VIF that is gone is refused, the others go on.
         let outcome = mailbox
-            .carry_out(rows([vif("tap9", 5, None), vif("tap1", 7, None)]))
+            .carry_out(rows([
+                vif(&mailbox, "tap9", 5, None),
+                vif(&mailbox, "tap1", 7, None),
+            ]))
             .await;
         let Outcome::Done {
             refused,
@@ -323,7 +336,9 @@ fn a_row_at_fault_is_named() {
         let (mut mailbox, _) = bed.executor();
         complete(&mut mailbox).await;
         done(mailbox.carry_out(rows([bridge("br-int")])).await).unwrap();
-        bed.vsctl("add-port br-int tap1 -- set Interface tap1 type=internal");
+        bed.vsctl(&format!(
+            "add-port br-int tap1 -- set Interface tap1 type=internal external_ids:iface-id={PORT}"
+        ));
         port(&mut mailbox, "tap1", |_| true).await;
 
         // At an operation: the schema does not allow the value.
@@ -333,7 +348,9 @@ fn a_row_at_fault_is_named() {
             create: false,
         };
         let bad = (RowKey::Bridge("br-int".into()), Some(Row::Bridge(bad)));
-        let outcome = mailbox.carry_out(rows([vif("tap1", 9, None), bad])).await;
+        let outcome = mailbox
+            .carry_out(rows([vif(&mailbox, "tap1", 9, None), bad]))
+            .await;
         let Outcome::Rejected {
             at: Some(1),
             reason,
@@ -352,7 +369,10 @@ fn a_row_at_fault_is_named() {
         bed.vsctl("add-bond br-int bond0 m1 m2 -- set Interface m1 type=internal -- set Interface m2 type=internal");
         port(&mut mailbox, "bond0", |_| true).await;
         let outcome = mailbox
-            .carry_out(rows([vif("tap1", 9, None), patch("m1", "br-int", "x")]))
+            .carry_out(rows([
+                vif(&mailbox, "tap1", 9, None),
+                patch("m1", "br-int", "x"),
+            ]))
             .await;
         let Outcome::Rejected { at: None, reason } = outcome else {
             panic!("{outcome:?}")
@@ -361,7 +381,10 @@ fn a_row_at_fault_is_named() {
 
         // Before anything is sent: a bridge that nobody makes.
         let outcome = mailbox
-            .carry_out(rows([patch("p", "br-ex", "x"), vif("tap1", 9, None)]))
+            .carry_out(rows([
+                patch("p", "br-ex", "x"),
+                vif(&mailbox, "tap1", 9, None),
+            ]))
             .await;
         let Outcome::Done {
             refused,
@@ -405,7 +428,11 @@ fn restarts_of_both_daemons_while_batches_run() {
         let next_cfg = done(mailbox.carry_out(rows([bridge("br-int")])).await).unwrap();
         applied(&mut mailbox, next_cfg).await;
         let plug: String = (0..8)
-            .map(|i| format!(" -- add-port br-int tap{i} -- set Interface tap{i} type=internal"))
+            .map(|i| {
+                format!(
+                    " -- add-port br-int tap{i} -- set Interface tap{i} type=internal external_ids:iface-id={PORT}"
+                )
+            })
             .collect();
         bed.vsctl(plug.trim_start_matches(" -- "));
         port(&mut mailbox, "tap7", is_assigned).await;
@@ -414,14 +441,18 @@ fn restarts_of_both_daemons_while_batches_run() {
             // ovs-vswitchd: rows are still written, `cur_cfg` follows when it is back.
             bed.switch.kill_vswitchd().unwrap();
             let tag = 100 + round;
-            let items = (0..8).map(|i| vif(&format!("tap{i}"), tag, None)).collect();
+            let items = (0..8)
+                .map(|i| vif(&mailbox, &format!("tap{i}"), tag, None))
+                .collect();
             let next_cfg = done(mailbox.carry_out(Items::Rows(items)).await).unwrap();
             bed.switch.spawn_vswitchd().unwrap();
             applied(&mut mailbox, next_cfg).await;
 
             // ovsdb-server: a batch under way is lost or done, and the listing afterwards says what stands.
             let tag = 200 + round;
-            let items: Vec<_> = (0..8).map(|i| vif(&format!("tap{i}"), tag, None)).collect();
+            let items: Vec<_> = (0..8)
+                .map(|i| vif(&mailbox, &format!("tap{i}"), tag, None))
+                .collect();
             let before = mailbox.seen.len();
             let id = mailbox.submit(Items::Rows(items.clone())).await;
             tokio::task::yield_now().await;
@@ -522,6 +553,99 @@ fn a_server_that_comes_later_and_a_bad_address() {
     });
 }
 
+/// A VIF is plugged anew under its name, changes hands or changes its number while its tag is under way. What the replica
+/// shows already is refused without asking; what it does not show yet the server refuses.
+#[test]
+fn a_tag_reaches_the_vif_that_was_meant_or_none() {
+    let bed = Bed::new();
+    let other = "aaaaaaaa-bbbb-4ccc-8ddd-ffffffffffff";
+    block_on(async {
+        let (mut mailbox, _) = bed.executor();
+        complete(&mut mailbox).await;
+        let next_cfg = done(mailbox.carry_out(rows([bridge("br-int")])).await).unwrap();
+        applied(&mut mailbox, next_cfg).await;
+        let plug = |id: &str| {
+            format!(
+                "add-port br-int tap1 -- set Interface tap1 type=internal external_ids:iface-id={id}"
+            )
+        };
+        bed.vsctl(&plug(PORT));
+        let first = port(&mut mailbox, "tap1", is_assigned).await;
+        let OfportState::Assigned(number) = first.ofport else {
+            panic!("{first:?}")
+        };
+        let meant = |ofport| {
+            let vif = VifId {
+                row: first.row,
+                iface_id: PORT.parse().unwrap(),
+                ofport,
+            };
+            let row = VifRow {
+                vif,
+                tag: 5,
+                hint: Some(hint(5)),
+            };
+            rows([(RowKey::Vif("tap1".into()), Some(Row::Vif(row)))])
+        };
+        done(mailbox.carry_out(meant(Some(number))).await).unwrap();
+        assert_eq!(bed.vsctl("get Port tap1 tag"), "5");
+
+        // Another number, as the replica shows.
+        let elsewhere = Ofport::new(i64::from(number.number()) + 1);
+        let outcome = mailbox.carry_out(meant(elsewhere)).await;
+        assert!(is_refused(&outcome, "another number"), "{outcome:?}");
+
+        // The row changes hands. The executor has not run since when it is asked, so that at least once the server
+        // decides.
+        let mut decided = 0;
+        for _ in 0..20 {
+            bed.vsctl(&format!(
+                "set Interface tap1 external_ids:iface-id={other} -- clear Port tap1 tag"
+            ));
+            let outcome = mailbox.carry_out(meant(None)).await;
+            if let Outcome::Rejected {
+                at: Some(0),
+                reason,
+            } = &outcome
+            {
+                assert!(reason.contains("timed out"), "{reason}");
+                decided += 1;
+            } else {
+                assert!(is_refused(&outcome, "another VIF's"), "{outcome:?}");
+            }
+            assert_eq!(bed.vsctl("get Port tap1 tag"), "[]");
+            bed.vsctl(&format!("set Interface tap1 external_ids:iface-id={PORT}"));
+            port(&mut mailbox, "tap1", |told| {
+                told.iface_id == Some(PORT.parse().unwrap())
+            })
+            .await;
+        }
+        assert!(decided > 0, "the replica was always quicker");
+
+        // Plugged anew, by the same id.
+        bed.vsctl(&format!("del-port tap1 -- {}", plug(PORT)));
+        let outcome = mailbox.carry_out(meant(None)).await;
+        let is_gone = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Rejected { at: Some(0), .. })
+                || is_refused(outcome, "not the one that was meant")
+        };
+        assert!(is_gone(&outcome), "{outcome:?}");
+        assert_eq!(bed.vsctl("get Port tap1 tag"), "[]");
+        let second = port(&mut mailbox, "tap1", |told| told.row != first.row).await;
+        assert_eq!(second.iface_id, first.iface_id);
+        let outcome = mailbox.carry_out(meant(None)).await;
+        assert!(
+            is_refused(&outcome, "not the one that was meant"),
+            "{outcome:?}"
+        );
+        assert_eq!(bed.vsctl("get Port tap1 tag"), "[]");
+    });
+}
+
+fn is_refused(outcome: &Outcome, why: &str) -> bool {
+    matches!(outcome, Outcome::Done { refused, .. } if refused.iter().any(|(_, reason)| reason.contains(why)))
+}
+
 #[test]
 fn one_port_more_costs_its_own_facts() {
     let bed = Bed::new();
@@ -531,7 +655,11 @@ fn one_port_more_costs_its_own_facts() {
         let next_cfg = done(mailbox.carry_out(rows([bridge("br-int")])).await).unwrap();
         applied(&mut mailbox, next_cfg).await;
         let plug: String = (0..100)
-            .map(|i| format!(" -- add-port br-int tap{i} -- set Interface tap{i} type=internal"))
+            .map(|i| {
+                format!(
+                    " -- add-port br-int tap{i} -- set Interface tap{i} type=internal external_ids:iface-id={PORT}"
+                )
+            })
             .collect();
         bed.vsctl(plug.trim_start_matches(" -- "));
         for i in 0..100 {
@@ -542,7 +670,7 @@ fn one_port_more_costs_its_own_facts() {
         let before = mailbox.seen.len();
         let next_cfg = done(
             mailbox
-                .carry_out(rows([vif("tap50", 3, Some(hint(3)))]))
+                .carry_out(rows([vif(&mailbox, "tap50", 3, Some(hint(3)))]))
                 .await,
         )
         .unwrap();

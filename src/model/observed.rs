@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use uuid::Uuid;
 
 use super::addr::Mac;
 use super::id::{NetworkId, Ofport, PortId};
@@ -56,6 +57,8 @@ pub struct BridgeFact {
 pub struct PortFact {
     /// `Port.name`.
     pub name: Arc<str>,
+    /// `Port._uuid`: what is plugged anew under the same name has another one.
+    pub row: Uuid,
     /// The bridge it is on.
     pub bridge: Arc<str>,
     /// `Port.tag`.
@@ -162,6 +165,7 @@ pub struct Observed {
     switch_up: bool,
     links_complete: bool,
     cur_cfg: i64,
+    next_cfg: i64,
 }
 
 /// What a fact really changed.
@@ -209,6 +213,11 @@ impl Observed {
     /// The last `cur_cfg`.
     pub fn cur_cfg(&self) -> i64 {
         self.cur_cfg
+    }
+
+    /// `next_cfg` when the replica was last complete.
+    pub fn next_cfg(&self) -> i64 {
+        self.next_cfg
     }
 
     /// A bridge by name.
@@ -278,7 +287,10 @@ impl Observed {
                 self.listing = Some(Default::default());
                 Vec::new()
             }
-            Fact::SwitchComplete { cur_cfg, .. } => self.complete(cur_cfg),
+            Fact::SwitchComplete { cur_cfg, next_cfg } => {
+                self.next_cfg = next_cfg;
+                self.complete(cur_cfg)
+            }
             Fact::SwitchLost { .. } => {
                 self.listing = None;
                 let was_up = std::mem::replace(&mut self.switch_up, false);

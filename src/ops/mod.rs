@@ -50,7 +50,7 @@ pub struct Batch {
     pub items: Items,
 }
 
-/// A flow and, for one that goes, whatever the switch learned through it and the connections it stood for.
+/// A flow, what the switch learned through one that goes, and the connections that one stands for which comes or goes.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FlowItem {
     /// Which flow.
@@ -59,7 +59,7 @@ pub struct FlowItem {
     pub body: Option<FlowBody>,
     /// Deleted with it (loosely, restricted to [`flow::cookie::LEARNED`]): a table and a match.
     pub learned: Option<(u8, ofproto::matching::Match)>,
-    /// Emptied with it: a conntrack zone of the datapath.
+    /// Emptied with it, before it stands or after it is gone: a conntrack zone of the datapath.
     pub zone: Option<u16>,
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::VlanHint;
+use uuid::Uuid;
+
+use crate::model::{Ofport, PortId, VlanHint};
 
 /// Which row.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -12,7 +14,7 @@ pub enum RowKey {
     Bridge(Arc<str>),
     /// A port with its interface that is vifd's own (patch, tunnel), by name.
     Port(Arc<str>),
-    /// The tag of a VIF that somebody else plugged, by port name.
+    /// The tag of a VIF that somebody else plugged, by port name; [`VifRow::vif`] says which one of that name.
     Vif(Arc<str>),
 }
 
@@ -49,9 +51,23 @@ pub struct PortRow {
     pub options: BTreeMap<Arc<str>, Arc<str>>,
 }
 
+/// The VIF that is meant, as it was seen. Another one may bear its name by the time that a transaction reaches it; that
+/// one is left alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VifId {
+    /// `Port._uuid`.
+    pub row: Uuid,
+    /// `Interface.external_ids:iface-id`.
+    pub iface_id: PortId,
+    /// `Interface.ofport`; `None`: whatever it is.
+    pub ofport: Option<Ofport>,
+}
+
 /// Columns of a VIF's port row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VifRow {
+    /// Whose.
+    pub vif: VifId,
     /// `Port.tag`; 4095 is the dead VLAN. `vlan_mode` and `trunks` are cleared with it.
     pub tag: u16,
     /// What `Port.other_config` remembers for the next start; `None` leaves what is there.

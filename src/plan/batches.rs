@@ -53,6 +53,11 @@ impl Planner {
         open.then_some(until)
     }
 
+    fn has_only_entries(&self) -> bool {
+        let ledger = self.flows.get(&self.config.integration_bridge);
+        ledger.is_some_and(|ledger| ledger.has_only_entries_to_write())
+    }
+
     pub(super) fn take_batches(&mut self, now: Now) -> Vec<Batch> {
         let mut batches = Vec::new();
         let int_waits = self
@@ -69,9 +74,14 @@ impl Planner {
             .cloned()
             .collect();
         let tunnel_bridge = self.config.tunnel_bridge.clone();
+        let vlans = &self.vlans;
         let half_rendered = self.filters_by_flows() && !self.is_dirty.is_empty();
+        if self.is_opening && !half_rendered && self.has_only_entries() && self.is_guarded() {
+            self.is_opening = false;
+        }
+        let entries_wait = half_rendered || self.is_opening;
         for (bridge, ledger) in &mut self.flows {
-            ledger.let_entries_wait(half_rendered && *bridge == int_bridge);
+            ledger.let_entries_wait(entries_wait && *bridge == int_bridge);
             if int_waits && *bridge == int_bridge || open.contains(bridge) {
                 continue;
             }
@@ -86,9 +96,10 @@ impl Planner {
                     .into_iter()
                     .map(|(key, body)| {
                         let gone = is_tunnel && body.is_none();
-                        let leaves = is_int && body.is_none();
+                        let zone = flows::zone_of(&key).filter(|_| is_int);
+                        let is_emptied = |zone: &u16| body.is_none() || vlans.is_unflushed(*zone);
                         FlowItem {
-                            zone: leaves.then(|| flows::zone_of(&key)).flatten(),
+                            zone: zone.filter(is_emptied),
                             learned: gone.then(|| flows::learned_through(&key)).flatten(),
                             key,
                             body,
@@ -100,6 +111,12 @@ impl Planner {
                     id,
                     items: Items::Flows(items),
                 });
+            }
+        }
+        let int_target = Target::Flows(int_bridge);
+        for batch in batches.iter().filter(|batch| batch.target == int_target) {
+            if let Items::Flows(items) = &batch.items {
+                self.note_flushing(batch.id, items);
             }
         }
         let id = self.next_batch;

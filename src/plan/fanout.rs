@@ -283,7 +283,7 @@ impl Planner {
         true
     }
 
-    fn int_ports(&self) -> impl Iterator<Item = &PortFact> {
+    pub(super) fn int_ports(&self) -> impl Iterator<Item = &PortFact> {
         let bridge = self.config.integration_bridge.clone();
         self.observed.ports().filter(move |p| p.bridge == bridge)
     }
@@ -291,7 +291,10 @@ impl Planner {
     pub(super) fn on_seen(&mut self, seen: Seen, now: Now) {
         match seen {
             Seen::SwitchComplete => self.on_switch_complete(now),
-            Seen::SwitchLost => self.rows.pause(),
+            Seen::SwitchLost => {
+                self.doubtful.extend(self.vifs_under_way());
+                self.rows.pause();
+            }
             Seen::Bridge(name) => self.on_bridge(&name),
             Seen::Port { name, old } => self.on_switch_port(&name, old.as_deref(), now),
             Seen::Applied(cfg) => self.on_applied(cfg, now),
@@ -323,14 +326,19 @@ impl Planner {
         let unflooded = std::mem::take(&mut self.unflooded);
         self.on_unflooded(unflooded);
         self.on_applied_floor(now);
+        self.place_all();
         if self.started {
             return;
         }
         self.started = true;
-        // What a dead port remembers is no longer true.
-        let mut remembered: Vec<PortFact> =
-            self.int_ports().filter(|p| p.is_wired()).cloned().collect();
-        remembered.sort_by(|a, b| a.name.cmp(&b.name));
+        // What a dead port remembers is no longer true, unless the switch has not seen that it is dead.
+        let is_behind = self.observed.cur_cfg() < self.observed.next_cfg();
+        let mut remembered: Vec<PortFact> = self
+            .int_ports()
+            .filter(|p| p.is_wired() || is_behind)
+            .cloned()
+            .collect();
+        remembered.sort_by(|a, b| (!a.is_wired(), &a.name).cmp(&(!b.is_wired(), &b.name)));
         for hint in remembered.iter().filter_map(|p| p.hint.as_ref()) {
             self.vlans.remember(hint);
         }
@@ -414,6 +422,7 @@ impl Planner {
         self.observe_row(&RowKey::Port(name.clone()));
         self.observe_row(&RowKey::Vif(name.clone()));
         let new = self.observed.port(name).cloned();
+        self.forget_tag(name, old, new.as_ref());
         if let Some(id) = new
             .as_ref()
             .filter(|p| p.is_wired())
@@ -431,6 +440,7 @@ impl Planner {
         }
         if new.is_none() {
             self.applying.remove(name);
+            self.doubtful.remove(name);
         }
         if *name == self.config.int_peer_patch_port || *name == self.config.tun_peer_patch_port {
             self.mark_all(&Key::Host, &HOST);
@@ -453,6 +463,23 @@ impl Planner {
             for id in ids.into_iter().flatten() {
                 self.on_vif(id, now);
             }
+        }
+    }
+
+    /// What was asked for the VIF that bore a name is not asked for the one that bears it now, nor for another number of
+    /// it.
+    fn forget_tag(&mut self, name: &Arc<str>, old: Option<&PortFact>, new: Option<&PortFact>) {
+        let vif = |fact: &PortFact| (fact.row, fact.iface_id);
+        let key = RowKey::Vif(name.clone());
+        let is_same = old.map(vif) == new.map(vif);
+        let has_number = old.map(|fact| fact.ofport) == new.map(|fact| fact.ofport);
+        if is_same && (has_number || self.rows.is_settled(&key)) {
+            return;
+        }
+        let cell = CellId::new(Key::Vif(name.clone()), Facet::Tag);
+        if let Some(rendered) = self.cells.get_mut(&cell) {
+            rendered.keys.clear();
+            self.rows.forget(&key, &cell);
         }
     }
 
@@ -515,6 +542,7 @@ impl Planner {
             }
             self.applying.remove(&name);
             self.note_wired(&name, at);
+            self.look_for(&name);
             // Also where it left meanwhile.
             if let Some(id) = self.observed.port(&name).and_then(|p| p.iface_id) {
                 self.mark(CellId::new(Key::Port(id), Facet::Report));

@@ -7,6 +7,7 @@
 //! mean. Held by the tests in `ledger/` and by the planner's property tests.
 
 mod counts;
+mod entry;
 mod slots;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use counts::{Counts, Part};
+use entry::{Entry, Failure, Have};
 use slots::{Slot, Slots};
 
 use super::cell::{CellId, CellState};
@@ -40,78 +42,6 @@ pub enum Learns {
     FromAcks,
     /// From facts, which come before the acknowledgement.
     FromFacts,
-}
-
-#[derive(Clone, Debug)]
-enum Have<V> {
-    Unknown,
-    Is(Option<V>),
-}
-
-#[derive(Clone, Debug)]
-struct Failure {
-    /// Not tried again before its time.
-    waiting: bool,
-    attempts: u32,
-    reason: Arc<str>,
-}
-
-#[derive(Clone, Debug)]
-struct Entry<V> {
-    cell: Option<Slot>,
-    queued: bool,
-    in_flight: bool,
-    /// Given up while under way: what the batch leaves is nobody's.
-    forgotten: bool,
-    counted: Part,
-    want: Option<V>,
-    have: Have<V>,
-    failure: Option<Box<Failure>>,
-}
-
-impl<V: Value> Entry<V> {
-    fn new() -> Self {
-        Entry {
-            cell: None,
-            queued: false,
-            in_flight: false,
-            forgotten: false,
-            counted: Part::Settled,
-            want: None,
-            have: Have::Unknown,
-            failure: None,
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        match (&self.want, &self.have) {
-            (_, Have::Unknown) => false,
-            (None, Have::Is(have)) => have.is_none(),
-            (Some(want), Have::Is(Some(have))) => want.satisfied_by(have),
-            (Some(_), Have::Is(None)) => false,
-        }
-    }
-
-    /// Something found that no cell has asked for in this life.
-    fn is_stale(&self) -> bool {
-        self.cell.is_none() && self.want.is_none() && matches!(self.have, Have::Is(Some(_)))
-    }
-
-    /// Nothing stands that is to change or to go.
-    fn is_new(&self) -> bool {
-        match (&self.want, &self.have) {
-            (Some(want), Have::Is(Some(have))) => want.extends(have),
-            (want, _) => want.is_some(),
-        }
-    }
-
-    fn part(&self, is_settled: bool) -> Part {
-        match (is_settled, &self.failure) {
-            (true, _) => Part::Settled,
-            (false, None) => Part::Pending,
-            (false, Some(_)) => Part::Failed,
-        }
-    }
 }
 
 /// What may be removed.
@@ -269,7 +199,8 @@ where
         self.queues[queue].push_back(slot);
     }
 
-    /// What is asked for again while it is being removed counts as pending until the answer has come.
+    /// What is asked for again while it is being removed, or no longer while it is being written, counts as pending until
+    /// the answer has come.
     pub fn waiting_for_answers(mut self) -> Self {
         self.waits_for_answers = true;
         self
@@ -332,6 +263,21 @@ where
         self.counts.unsettled()
     }
 
+    /// `true` while a batch that writes the key is under way.
+    pub fn is_under_way(&self, key: &K) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.in_flight)
+    }
+
+    /// `true` if what stands under the key opens the way to others.
+    pub fn is_entry(&self, key: &K) -> bool {
+        (self.is_entry)(key)
+    }
+
+    /// `true` if nothing waits to be written but entries, and no batch is under way.
+    pub fn has_only_entries_to_write(&self) -> bool {
+        self.in_flight.is_none() && self.queues.first().is_none_or(VecDeque::is_empty)
+    }
+
     /// The attempts made and the last reason, for a key that was refused.
     pub fn failure(&self, key: &K) -> Option<(u32, &Arc<str>)> {
         let failure = self.entries.get(key)?.failure.as_ref()?;
@@ -375,6 +321,15 @@ where
         Ok(())
     }
 
+    /// What is wanted under a key is written once more, whatever stands there.
+    pub fn renew(&mut self, key: &K) {
+        if let Some(slot) = self.entries.find(key)
+            && self.want(key).is_some()
+        {
+            self.update(slot, |entry| entry.renew = true);
+        }
+    }
+
     /// From here on the entry counts for this cell, as settled until it is updated.
     fn hand_over(&mut self, slot: Slot, cell: &CellId) {
         let new = self.counts.join(cell);
@@ -401,6 +356,7 @@ where
         if let Some((slot, _)) = wanted {
             self.update(slot, |entry| {
                 entry.want = None;
+                entry.renew = false;
                 entry.failure = None;
             });
         }
@@ -655,7 +611,7 @@ where
                     refused.iter().map(|(i, r)| (*i, r)).collect();
                 for (at, (slot, sent)) in items.into_iter().enumerate() {
                     match refused.get(&at) {
-                        Some(reason) => self.fail(slot, (*reason).clone(), now_ms),
+                        Some(reason) => self.refuse(slot, &sent, (*reason).clone(), now_ms),
                         None => self.confirm(slot, sent, now_ms),
                     }
                 }
@@ -673,12 +629,22 @@ where
         if blamed.is_none() {
             self.limit = (items.len() / 2).max(1);
         }
-        for (index, (slot, _)) in items.into_iter().enumerate() {
+        for (index, (slot, sent)) in items.into_iter().enumerate() {
             if blamed == Some(index) {
-                self.fail(slot, reason.clone(), now_ms);
+                self.refuse(slot, &sent, reason.clone(), now_ms);
             } else {
                 self.update(slot, |entry| entry.in_flight = false);
             }
+        }
+    }
+
+    /// The refusal of what is not wanted any more says nothing about what is.
+    fn refuse(&mut self, slot: Slot, sent: &Option<V>, reason: Arc<str>, now_ms: u64) {
+        let want = self.entries.at(slot).map(|(_, entry)| &entry.want);
+        if want == Some(sent) {
+            self.fail(slot, reason, now_ms);
+        } else {
+            self.update(slot, |entry| entry.in_flight = false);
         }
     }
 
@@ -689,6 +655,7 @@ where
             entry.in_flight = false;
             if learns == Learns::FromAcks {
                 entry.failure = None;
+                entry.renew &= sent.is_none();
             }
             let is_same = entry.want == sent;
             if learns == Learns::FromAcks {
@@ -735,9 +702,10 @@ where
             return;
         };
         change(entry);
-        // What stands now may be on its way out: asked for again, it stands when the answer has come.
-        let leaves = self.waits_for_answers && entry.in_flight && entry.want.is_some();
-        let is_settled = entry.is_settled() && !leaves;
+        // What stands now may be on its way out, and what does not may be on its way in: that is so when the answer has
+        // come.
+        let moves = self.waits_for_answers && entry.in_flight;
+        let is_settled = entry.is_settled() && !moves;
         if is_settled {
             entry.failure = None;
         }

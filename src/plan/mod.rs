@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod lint;
 pub mod names;
 pub mod render;
+mod settle;
 pub mod tables;
 pub mod text;
 mod values;
@@ -180,6 +181,8 @@ pub struct Planner {
     nft_confirming: Option<u64>,
     reports: Ledger<PortId, PortReport>,
     applying: FxHashMap<Arc<str>, i64>,
+    /// VIFs whose row was under way when the connection went.
+    doubtful: FxHashSet<Arc<str>>,
     to_apply: VecDeque<(i64, Arc<str>)>,
     misreported: FxHashSet<PortId>,
     notes: Vec<Note>,
@@ -187,6 +190,12 @@ pub struct Planner {
     int_flows_since: Option<u64>,
     started: bool,
     settled_in: bool,
+    /// What was found of the integration bridge's flows, and nobody asked for, may go as well.
+    let_go: bool,
+    /// The integration bridge was read: packets enter when every VIF on a network is held to its rules.
+    is_opening: bool,
+    /// The batch under way that empties conntrack zones, and which, by item.
+    flushing: (u64, Vec<(usize, u16)>),
     next_batch: u64,
     stats: Stats,
 }
@@ -198,7 +207,9 @@ impl Planner {
             let ledger = Ledger::new(Learns::FromAcks, FLOW_BATCH);
             match *bridge == config.integration_bridge {
                 // Nothing meets half a pipeline, not after a restart of the switch either.
-                true => ledger.with_entries(|key: &FlowKey| key.table == int::LOCAL_SWITCHING),
+                true => ledger
+                    .with_entries(|key: &FlowKey| key.table == int::LOCAL_SWITCHING)
+                    .waiting_for_answers(),
                 false => ledger,
             }
         };
@@ -238,6 +249,7 @@ impl Planner {
             nft_confirming: None,
             reports: Ledger::new(Learns::FromAcks, REPORT_BATCH),
             applying: FxHashMap::default(),
+            doubtful: FxHashSet::default(),
             to_apply: VecDeque::new(),
             misreported: FxHashSet::default(),
             notes: Vec::new(),
@@ -245,6 +257,9 @@ impl Planner {
             int_flows_since: None,
             started: false,
             settled_in: false,
+            let_go: false,
+            is_opening: false,
+            flushing: (0, Vec::new()),
             next_batch: 1,
             stats: Stats::default(),
         }
@@ -349,6 +364,7 @@ impl Planner {
             ExecEvent::FlowsUp { bridge, flows } => {
                 if bridge == self.config.integration_bridge {
                     self.int_flows_since = Some(now.mono_ms);
+                    self.is_opening = self.filters_by_flows();
                 }
                 let (ports, flows): (Vec<_>, Vec<_>) = flows
                     .into_iter()
@@ -358,6 +374,7 @@ impl Planner {
                 }
                 if bridge == self.config.integration_bridge {
                     self.on_unflooded(ports);
+                    self.renew_zones();
                 }
             }
             ExecEvent::FlowsDown { bridge, .. } => {
@@ -406,6 +423,7 @@ impl Planner {
         };
         match target {
             Target::Flows(bridge) => {
+                self.note_flushed(id, outcome);
                 if let Some(ledger) = self.flows.get_mut(bridge) {
                     ledger.finish(id, outcome, now.mono_ms);
                 }
@@ -418,8 +436,15 @@ impl Planner {
                 {
                     self.await_applied(*cfg, now);
                 }
+                let vifs = self.vifs_under_way();
+                if matches!(outcome, Outcome::Lost { .. }) {
+                    self.doubtful.extend(vifs.iter().cloned());
+                }
                 self.rows.finish(id, outcome, now.mono_ms);
                 self.finish_leaving(id, outcome, now);
+                for name in vifs {
+                    self.look_for(&name);
+                }
             }
             Target::Links => {
                 self.links.finish(id, outcome, now.mono_ms);
@@ -499,36 +524,6 @@ impl Planner {
         (batches, more)
     }
 
-    /// After the first complete snapshot and one full pass, what nobody asked for may go.
-    fn settle_in(&mut self) {
-        if self.settled_in {
-            return;
-        }
-        let known = self.desired.is_complete()
-            && self.observed.switch_complete()
-            && self.observed.links_complete();
-        if !known {
-            return;
-        }
-        if !self.unclaimed.is_empty() {
-            for ledger in self.flows.values_mut() {
-                ledger.allow_drops();
-            }
-            self.nft.allow_drops();
-            return;
-        }
-        self.settled_in = true;
-        self.vlans.drop_hints();
-        self.filter_settles_in();
-        for ledger in self.flows.values_mut() {
-            ledger.allow_deletes();
-        }
-        self.rows.allow_deletes();
-        self.links.allow_deletes();
-        self.let_found_go();
-        self.reports.allow_deletes();
-    }
-
     fn view<'a>(&'a self, standing: &'a dyn Fn(&CellId) -> Standing) -> View<'a> {
         View {
             int_flows: self.flows.get(&self.config.integration_bridge),
@@ -541,6 +536,8 @@ impl Planner {
             times: &self.times,
             standing,
             applying: &self.applying,
+            doubtful: &self.doubtful,
+            rows: &self.rows,
             reports: &self.reports,
             misreported: &self.misreported,
             filter: &self.filter,
@@ -635,6 +632,13 @@ impl Planner {
             self.waiters.entry(other).or_default().insert(id.clone());
         }
         let mut cell = self.cells.remove(id).unwrap_or_default();
+        let tag = match (&id.key, id.facet) {
+            (cell::Key::Vif(name), Facet::Tag) => Some(name.clone()),
+            _ => None,
+        };
+        let tag_before = tag
+            .clone()
+            .and_then(|name| self.rows.want(&RowKey::Vif(name)).cloned());
         let mut need = rendered.need;
         if rendered.items.is_some() {
             self.unclaimed.remove(id);
@@ -675,6 +679,11 @@ impl Planner {
         }
         self.on_moved(id);
         self.follow_firewall(id);
+        if let Some(name) = tag
+            && self.rows.want(&RowKey::Vif(name.clone())) != tag_before.as_ref()
+        {
+            self.look_for(&name);
+        }
         n_items
     }
 
@@ -710,7 +719,11 @@ impl Planner {
                             actions: flow.actions,
                         },
                     };
-                    ledger.set(key, cell, body)
+                    ledger.set(key, cell, body)?;
+                    if flows::zone_of(key).is_some_and(|zone| self.vlans.is_unflushed(zone)) {
+                        ledger.renew(key);
+                    }
+                    Ok(())
                 }
                 None => Ok(()),
             },

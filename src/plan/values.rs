@@ -6,12 +6,12 @@ use nft::name::Name;
 use nft::ruleset::{ChainState, TableState};
 
 use super::ledger::Value;
-use crate::model::{BridgeFact, Port, PortFact, PortStatus};
+use crate::model::{BridgeFact, OfportState, Port, PortFact, PortStatus};
 use crate::ops::flow::FlowBody;
 use crate::ops::link::LinkState;
 use crate::ops::nft::NftBody;
 use crate::ops::report::PortReport;
-use crate::ops::row::{BridgeRow, PortRow, Row, VifRow};
+use crate::ops::row::{BridgeRow, PortRow, Row, VifId, VifRow};
 
 impl Value for FlowBody {
     fn satisfied_by(&self, installed: &Self) -> bool {
@@ -111,14 +111,28 @@ pub fn port_row(fact: &PortFact) -> Row {
 pub fn vif_row(fact: &PortFact) -> Option<Row> {
     let tag = fact.tag.filter(|_| !fact.trunk)?;
     Some(Row::Vif(VifRow {
+        vif: vif_id(fact)?,
         tag,
         hint: fact.hint.clone(),
     }))
 }
 
+/// A VIF as it is seen, with the number that it has.
+pub fn vif_id(fact: &PortFact) -> Option<VifId> {
+    Some(VifId {
+        row: fact.row,
+        iface_id: fact.iface_id?,
+        ofport: match fact.ofport {
+            OfportState::Assigned(number) => Some(number),
+            OfportState::Unassigned | OfportState::Failed => None,
+        },
+    })
+}
+
 /// `true` if the two differ in more than what vifd itself writes on a VIF.
 pub fn differs_for_planning(old: &PortFact, new: &PortFact) -> bool {
-    old.bridge != new.bridge
+    old.row != new.row
+        || old.bridge != new.bridge
         || old.owner != new.owner
         || old.kind != new.kind
         || old.options != new.options

@@ -30,6 +30,8 @@ pub struct LocalVlans {
     free: BTreeSet<u16>,
     hints: FxHashMap<Remembered, LocalVlan>,
     hinted: BTreeSet<u16>,
+    /// Numbers given anew, whose conntrack zones may hold what an earlier owner left there.
+    unflushed: BTreeSet<u16>,
     max: u16,
 }
 
@@ -50,6 +52,7 @@ impl LocalVlans {
             free: (LocalVlan::MIN..=max).collect(),
             hints: FxHashMap::default(),
             hinted: BTreeSet::new(),
+            unflushed: BTreeSet::new(),
             max,
         }
     }
@@ -120,17 +123,38 @@ impl LocalVlans {
             physical_network: kind.physical_network().map(|p| p.to_string()),
             segmentation_id: kind.segmentation_id(),
         };
-        let number = match self.hints.remove(&what) {
+        let remembered = self.hints.remove(&what);
+        let is_new = remembered.is_none();
+        let number = match remembered {
             Some(vlan) => {
                 self.hinted.remove(&vlan.number());
                 Some(vlan.number())
             }
             None => self.free.iter().find(|n| !self.hinted.contains(n)).copied(),
         }?;
+        if is_new {
+            self.unflushed.insert(number);
+        }
         self.free.remove(&number);
         let vlan = LocalVlan::new(number)?;
         self.of.insert(segment, vlan);
         Some(vlan)
+    }
+
+    /// `true` while the conntrack zone of a number may hold connections of whom it stood for before, in this life or in
+    /// an earlier one.
+    pub fn is_unflushed(&self, number: u16) -> bool {
+        self.unflushed.contains(&number)
+    }
+
+    /// The zones that are still to be emptied.
+    pub fn unflushed(&self) -> impl Iterator<Item = u16> + '_ {
+        self.unflushed.iter().copied()
+    }
+
+    /// The zone of a number is confirmed empty.
+    pub fn flushed(&mut self, number: u16) {
+        self.unflushed.remove(&number);
     }
 
     /// One port less on a segment. `true` if it was the last: the number drains now.
@@ -238,6 +262,11 @@ mod tests {
         assert_eq!(
             vlans.acquire(seg(1), &NetworkType::Local).unwrap().number(),
             7
+        );
+        assert_eq!(
+            vlans.unflushed().collect::<Vec<_>>(),
+            [2],
+            "what is remembered goes on"
         );
         assert_eq!(
             vlans.acquire(seg(3), &NetworkType::Local).unwrap().number(),

@@ -430,6 +430,10 @@ fn ordered(items: &[FlowItem], ports: &[PhyPort]) -> (ofproto::conn::Batch, Vec<
     };
     for (at, item) in flows() {
         if let Some(body) = &item.body {
+            if let Some(zone) = item.zone {
+                messages.push_with(|out| wire::flush_zone(zone, out));
+                item_of.push(at);
+            }
             messages.push_with(|out| wire::add(&item.key, body, out));
             item_of.push(at);
         }

@@ -125,6 +125,7 @@ pub(super) fn port(replica: &Replica, uuid: Uuid, row: &Row) -> Option<PortFact>
     let external = |key| interface.key("external_ids", key);
     Some(PortFact {
         name: text(row, "name"),
+        row: row_id(uuid),
         bridge: text(bridge, "name"),
         tag: row.integer("tag").and_then(|tag| u16::try_from(tag).ok()),
         trunk: is_set(row, "vlan_mode") || is_set(row, "trunks"),
@@ -139,8 +140,18 @@ pub(super) fn port(replica: &Replica, uuid: Uuid, row: &Row) -> Option<PortFact>
     })
 }
 
+/// A row's identifier as the model has it, and back.
+pub(super) fn row_id(uuid: Uuid) -> uuid::Uuid {
+    uuid::Uuid::from_bytes(*uuid.as_bytes())
+}
+
+/// See [`row_id`].
+pub(super) fn row_of(id: uuid::Uuid) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
 /// -1 stands for a failure; numbers that OpenFlow 1.0 reserves are of no use either.
-fn ofport(interface: &Row) -> OfportState {
+pub(super) fn ofport(interface: &Row) -> OfportState {
     match interface.integer("ofport") {
         None => OfportState::Unassigned,
         Some(number) => Ofport::new(number).map_or(OfportState::Failed, OfportState::Assigned),

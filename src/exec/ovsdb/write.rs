@@ -17,8 +17,9 @@ use ovsdb::value::Datum;
 use rustc_hash::FxHashSet;
 
 use super::read::{self, BRIDGE, INTERFACE, OWNER, PORT, ROOT};
+use crate::model::OfportState;
 use crate::ops::Outcome;
-use crate::ops::row::{BridgeRow, PortRow, Row, RowKey, VifRow};
+use crate::ops::row::{BridgeRow, PortRow, Row, RowKey, VifId, VifRow};
 
 /// The operation that makes sure that the lock is still ours.
 const ASSERT: OpIndex = 0;
@@ -301,10 +302,22 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// The tag reaches the VIF that was meant or none: who is plugged under its name by now, or in its row, is asked for
+    /// in the same transaction.
     fn vif(&mut self, name: &str, want: &VifRow) -> Result<(), Refusal> {
-        let Some((uuid, row)) = read::named(self.replica, PORT, name) else {
-            return Err(format!("there is no port {name} in the switch's database").into());
+        let uuid = read::row_of(want.vif.row);
+        let found = self.replica.row(PORT, uuid);
+        let Some(row) = found.filter(|row| row.str("name") == name) else {
+            return Err(match read::named(self.replica, PORT, name) {
+                None => format!("there is no port {name} in the switch's database").into(),
+                Some(_) => format!("port {name} is not the one that was meant any more").into(),
+            });
         };
+        let guard = self.meant(row, &want.vif).ok_or_else(|| {
+            Refusal::from(format!(
+                "port {name} is another VIF's by now, or has another number"
+            ))
+        })?;
         let mut changed = Columns::new();
         if row.integer("tag") != Some(i64::from(want.tag)) {
             changed.insert("tag".into(), want.tag.into());
@@ -314,14 +327,40 @@ impl<'a> Writer<'a> {
                 changed.insert(column.into(), Datum::EMPTY);
             }
         }
-        self.update(PORT, uuid, changed);
-        if let Some(hint) = &want.hint {
+        let mutations = want.hint.as_ref().map_or_else(Vec::new, |hint| {
             let keys = read::hint_keys(hint);
             let keys = keys.iter().map(|(key, value)| (*key, value.as_deref()));
-            let mutations = map_mutations(row, "other_config", keys);
-            self.mutate(PORT, uuid, mutations);
+            map_mutations(row, "other_config", keys)
+        });
+        if !changed.is_empty() || !mutations.is_empty() {
+            self.draft.transaction.push(guard);
         }
+        self.update(PORT, uuid, changed);
+        self.mutate(PORT, uuid, mutations);
         Ok(())
+    }
+
+    /// What fails the transaction unless the interface is that VIF's; `None` if it is not in the replica either.
+    fn meant(&self, port: &ReplicaRow, vif: &VifId) -> Option<Operation> {
+        let (uuid, row) = read::interface_of(self.replica, port)?;
+        let iface_id = row.key("external_ids", "iface-id")?;
+        if iface_id.parse() != Ok(vif.iface_id) {
+            return None;
+        }
+        let (column, value): (&str, Datum) = match vif.ofport {
+            Some(number) if read::ofport(row) != OfportState::Assigned(number) => return None,
+            Some(number) => ("ofport", i64::from(number.number()).into()),
+            None => ("name", row.str("name").into()),
+        };
+        let mine = Datum::map([("iface-id", iface_id)]);
+        Some(Operation::Wait {
+            timeout: Some(0),
+            table: INTERFACE.into(),
+            conditions: vec![is(uuid), Condition::includes("external_ids", mine)],
+            columns: vec![column.into()],
+            until_equal: true,
+            rows: vec![columns([(column, value)])],
+        })
     }
 
     /// How a port finds its bridge: one that the same transaction makes has no identifier yet.

@@ -69,6 +69,20 @@ fn what_is_asked_for_again_while_it_is_removed_does_not_stand() {
 }
 
 #[test]
+fn what_is_no_longer_asked_for_while_it_is_written_is_not_gone() {
+    let mut ledger = online().waiting_for_answers();
+    ledger.set(&"k", &cell("a"), 1).unwrap();
+    ledger.take(1, 0).unwrap();
+    ledger.unset(&"k", &cell("a"));
+    assert_eq!(ledger.state(&cell("a")), CellState::Pending);
+    ledger.finish(1, &done(), 0);
+    assert_eq!(ledger.state(&cell("a")), CellState::Pending);
+    assert_eq!(ledger.take(2, 0), Some(vec![("k", None)]));
+    ledger.finish(2, &done(), 0);
+    assert_eq!(ledger.state(&cell("a")), CellState::Settled);
+}
+
+#[test]
 fn a_key_that_moves_to_another_cell_is_never_deleted() {
     let mut ledger = online();
     ledger.set(&"k", &cell("a"), 1).unwrap();
@@ -244,4 +258,38 @@ fn what_is_new_goes_in_parts_and_what_changes_at_once() {
     }
     ledger.unset(&0, &a);
     assert_eq!(ledger.take(12, 0).map(|items| items.len()), Some(6));
+}
+
+#[test]
+fn what_is_renewed_is_written_once_more_and_removed_if_nobody_wants_it_any_more() {
+    let mut ledger = online();
+    ledger.go_online_with([("k", 1), ("other", 1)]);
+    for key in ["k", "other"] {
+        ledger.set(&key, &cell(key), 1).unwrap();
+        ledger.renew(&key);
+    }
+    assert_eq!(ledger.state(&cell("k")), CellState::Pending);
+    ledger.unset(&"other", &cell("other"));
+    assert_eq!(
+        ledger.take(1, 0),
+        Some(vec![("k", Some(1)), ("other", None)])
+    );
+    ledger.finish(1, &done(), 0);
+    assert_eq!(ledger.state(&cell("k")), CellState::Settled);
+    assert_eq!(ledger.take(2, 0), None);
+}
+
+#[test]
+fn a_refusal_of_what_is_not_wanted_any_more_says_nothing() {
+    let mut ledger = online();
+    ledger.set(&"k", &cell("a"), 1).unwrap();
+    ledger.take(1, 0).unwrap();
+    ledger.set(&"k", &cell("a"), 2).unwrap();
+    let refused = Outcome::Done {
+        refused: vec![(0, Arc::from("no"))],
+        next_cfg: None,
+    };
+    ledger.finish(1, &refused, 0);
+    assert_eq!(ledger.state(&cell("a")), CellState::Pending);
+    assert_eq!(ledger.take(2, 0), Some(vec![("k", Some(2))]));
 }

@@ -143,6 +143,10 @@ pub struct View<'a> {
     pub standing: &'a dyn Fn(&CellId) -> Standing,
     /// VIFs whose tag `ovs-vswitchd` has not applied, with the `next_cfg` they wait for.
     pub applying: &'a FxHashMap<Arc<str>, i64>,
+    /// VIFs of which it is not known what the database says.
+    pub doubtful: &'a FxHashSet<Arc<str>>,
+    /// The rows wanted and known.
+    pub rows: &'a Ledger<RowKey, Row>,
     /// What the control plane was or will be told.
     pub reports: &'a Ledger<PortId, PortReport>,
     /// Ports whose row may carry a report that was meant for an earlier port of the same id.
@@ -180,6 +184,12 @@ impl View<'_> {
     /// `true` if that flow of the integration bridge is wanted or known to stand.
     pub(super) fn is_installed(&self, key: &FlowKey) -> bool {
         self.int_flows.is_some_and(|ledger| ledger.contains(key))
+    }
+
+    /// `true` if that flow of the integration bridge is wanted or may stand.
+    pub(super) fn may_stand(&self, key: &FlowKey) -> bool {
+        self.int_flows
+            .is_none_or(|ledger| !ledger.was_read() || ledger.contains(key))
     }
 
     /// `Ok` if the cell stands, `Err` with what to wait for otherwise.

@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::ops::link::LinkState;
 use crate::ops::report::PortReport;
-use crate::ops::row::{Row, RowKey, VifRow};
+use crate::ops::row::{Row, RowKey, VifId, VifRow};
 use crate::plan::cell::{CellId, Facet, Key, SegKey};
 use crate::plan::firewall::{nft, openflow};
 use crate::plan::flows::{Flow, act};
@@ -189,15 +189,11 @@ pub fn link(view: &View<'_>, id: PortId) -> Rendered {
     Rendered::ready(vec![Item::Link(attachment.vif.clone(), state)])
 }
 
-fn tag_item(name: &Arc<str>, tag: u16, hint: Option<VlanHint>) -> Vec<Item> {
+fn tag_item(name: &Arc<str>, vif: VifId, tag: u16, hint: Option<VlanHint>) -> Vec<Item> {
     vec![Item::Row(
         RowKey::Vif(name.clone()),
-        Row::Vif(VifRow { tag, hint }),
+        Row::Vif(VifRow { vif, tag, hint }),
     )]
-}
-
-fn dead(name: &Arc<str>, need: Need) -> Rendered {
-    Rendered::degraded(tag_item(name, LocalVlan::DEAD, None), need)
 }
 
 fn hint(segment: SegKey, kind: &NetworkType, vlan: LocalVlan) -> VlanHint {
@@ -222,8 +218,15 @@ pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
     let Some(id) = fact.iface_id else {
         return Rendered::absent();
     };
+    let whose = |ofport| VifId {
+        row: fact.row,
+        iface_id: id,
+        ofport,
+    };
+    // Whatever its number: it neither sends nor receives.
+    let dead = |need| Rendered::degraded(tag_item(name, whose(None), LocalVlan::DEAD, None), need);
     if let Some(first) = vif(view, id).filter(|first| first.name != *name) {
-        return dead(name, Need::DuplicateVif(first.name.clone()));
+        return dead(Need::DuplicateVif(first.name.clone()));
     }
     let (port, network) = match wanted(view, id) {
         Ok((port, network, _)) => (port, network),
@@ -231,23 +234,23 @@ pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
         Err(Need::Snapshot) if fact.hint.is_some() && fact.tag.is_some() => {
             return Rendered::held(Need::Snapshot);
         }
-        Err(need) => return dead(name, need),
+        Err(need) => return dead(need),
     };
     if let Some(mac) = fact.attached_mac.filter(|mac| *mac != port.mac) {
-        return dead(name, Need::Mac(mac, port.mac));
+        return dead(Need::Mac(mac, port.mac));
     }
     let Some(attachment) = view.attachments.get(&id) else {
-        return dead(name, Need::Vif);
+        return dead(Need::Vif);
     };
-    match fact.ofport {
-        OfportState::Assigned(_) => {}
+    let ofport = match fact.ofport {
+        OfportState::Assigned(number) => number,
         OfportState::Unassigned => return Rendered::held(Need::Ofport(name.clone())),
         OfportState::Failed => {
             return Rendered::held(Need::OfportFailed(name.clone(), fact.error.clone()));
         }
-    }
+    };
     let Some(vlan) = view.vlans.of(attachment.segment) else {
-        return dead(name, Need::LocalVlan);
+        return dead(Need::LocalVlan);
     };
     let elsewhere = fact
         .tag
@@ -255,19 +258,11 @@ pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
     if elsewhere && view.config.firewall == FirewallDriver::OpenFlow {
         // Its flows change while it can neither send nor receive.
         let guard = CellId::new(Key::Port(id), Facet::Guard);
-        return dead(name, Need::Cell(Box::new(guard)));
+        return dead(Need::Cell(Box::new(guard)));
     }
     match path(view, port, attachment.segment) {
         None => {}
-        Some(
-            need @ (Need::Failed(..)
-            | Need::Bridge(_)
-            | Need::OfportFailed(..)
-            | Need::Conflict(_)
-            | Need::Unfilterable(_)),
-        ) => {
-            return dead(name, need);
-        }
+        Some(need) if is_lost(&need) => return dead(need),
         Some(need) => return Rendered::held(need),
     }
     match network
@@ -277,18 +272,34 @@ pub fn tag(view: &View<'_>, name: &Arc<str>) -> Rendered {
     {
         Some(segment) => {
             let hint = hint(attachment.segment, &segment.network_type, vlan);
-            Rendered::ready(tag_item(name, vlan.number(), Some(hint)))
+            // Its guards stand for this number of this VIF, and for no other.
+            let whose = whose(Some(ofport));
+            Rendered::ready(tag_item(name, whose, vlan.number(), Some(hint)))
         }
-        None => dead(name, Need::Network(network.id)),
+        None => dead(Need::Network(network.id)),
     }
 }
 
-/// What has to stand before the tag, in order, as far as it does not.
+/// `true` if what has to stand before the tag will not stand by itself.
+fn is_lost(need: &Need) -> bool {
+    matches!(
+        need,
+        Need::Failed(..)
+            | Need::Bridge(_)
+            | Need::OfportFailed(..)
+            | Need::Conflict(_)
+            | Need::Unfilterable(_)
+    )
+}
+
+/// What has to stand before the tag, in order, as far as it does not. What is lost counts first: others may wait until
+/// the port is dead for it.
 fn path(view: &View<'_>, port: &Port, segment: SegKey) -> Option<Need> {
     let mut cells = vec![
         (Key::Segment(segment), Facet::SegInt),
         (Key::Segment(segment), Facet::SegPhys),
         (Key::Segment(segment), Facet::SegTun),
+        (Key::Segment(segment), Facet::Zone),
         (Key::Host, Facet::IntBase),
         (Key::Port(port.id), Facet::Guard),
     ];
@@ -302,10 +313,14 @@ fn path(view: &View<'_>, port: &Port, segment: SegKey) -> Option<Need> {
     lacks(view, cells.into_iter().chain(stations))
 }
 
-/// The first thing that some cells lack.
+/// What some cells lack: what is lost, or else the first thing.
 fn lacks(view: &View<'_>, cells: impl IntoIterator<Item = (Key, Facet)>) -> Option<Need> {
-    let mut cells = cells.into_iter();
-    cells.find_map(|(key, facet)| view.stands(key, facet).err())
+    let cells = cells.into_iter();
+    let mut needs: Vec<Need> = cells
+        .filter_map(|(key, facet)| view.stands(key, facet).err())
+        .collect();
+    let first = needs.iter().position(is_lost).unwrap_or(0);
+    (first < needs.len()).then(|| needs.swap_remove(first))
 }
 
 /// What the control plane is told of a port.

@@ -4,9 +4,9 @@ use super::world::*;
 use crate::model::*;
 use crate::ops::flow::{FlowBody, cookie};
 use crate::ops::row::{Row, RowKey, VifRow};
-use crate::plan::Planner;
 use crate::plan::cell::{CellId, Facet, Key};
 use crate::plan::flows::{Flow, act};
+use crate::plan::{Planner, values};
 
 fn wired() -> Planner {
     let mut world = World::new();
@@ -94,7 +94,13 @@ fn each_mistake_is_found() {
     found(&planner, "a packet may also meet");
 
     let mut planner = wired();
+    let vif = planner
+        .observed
+        .port("tap1")
+        .and_then(values::vif_id)
+        .unwrap();
     let row = Row::Vif(VifRow {
+        vif,
         tag: 77,
         hint: None,
     });
@@ -107,6 +113,7 @@ fn each_mistake_is_found() {
 
     let mut planner = wired();
     let row = Row::Vif(VifRow {
+        vif,
         tag: LocalVlan::DEAD,
         hint: None,
     });

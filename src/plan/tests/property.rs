@@ -156,11 +156,7 @@ pub(super) fn play(world: &mut World, planner: &mut Planner, step: Step) {
         Step::BounceOvsdb { applied } => world.bounce_ovsdb(planner, applied),
         Step::RestartAgent => *planner = world.start_agent(),
         Step::Retag { tap, tag } => {
-            if let Some(fact) = world.ports.get_mut(format!("tap{tap}").as_str()) {
-                fact.tag = Some(tag);
-                let fact = fact.clone();
-                planner.fact(Fact::Port(fact), world.now());
-            }
+            world.retag(planner, &format!("tap{tap}"), tag);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A host without a host: rows, flows, devices and a control plane that obey batches, one at a time, and can be made
 //! to fail. It shares no code with the executors; it only keeps the contract of [`crate::ops`].
 
+#[path = "mishaps.rs"]
+mod mishaps;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,8 +16,8 @@ use crate::ops::conntrack::{Connection, CtItems};
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
 use crate::ops::nft::{NftBatch, NftBody, NftKey, Variant};
 use crate::ops::report::PortReport;
-use crate::ops::row::{Row, RowKey};
-use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
+use crate::ops::row::{Row, RowKey, VifRow};
+use crate::ops::{Batch, ExecEvent, FlowItem, Items, Outcome, Target};
 use crate::plan::config::{FILTER_BATCH, PlanConfig};
 use crate::plan::{Now, Planner};
 
@@ -122,7 +125,21 @@ pub struct World {
     pub connections: Vec<Connection>,
     pub connected: BTreeSet<Arc<str>>,
     pub next_cfg: i64,
+    /// What `ovs-vswitchd` has applied of it.
+    pub cur_cfg: i64,
     pub next_ofport: i64,
+    pub next_row: u128,
+    /// `ovs-vswitchd` looks at the rows when [`World::apply`] says so, not at once.
+    pub lazy: bool,
+    /// What it does, by port name.
+    pub in_force: BTreeMap<Arc<str>, InForce>,
+    /// The networks whose connections a conntrack zone may hold.
+    pub zones: BTreeMap<u16, BTreeSet<NetworkId>>,
+    /// Ports whose tag somebody else wrote last.
+    pub theirs: BTreeSet<Arc<str>>,
+    /// Looked at after every modification of a flow; what it found first.
+    pub watch: Option<fn(&World) -> Option<String>>,
+    pub found: Option<String>,
     pub pending: Vec<Batch>,
     pub time: u64,
     /// What the agent is configured to enforce groups with; nothing if `None`.
@@ -131,6 +148,18 @@ pub struct World {
     pub has_no_zones: bool,
     /// Most objects of the packet filter in one transaction.
     pub filter_batch: usize,
+}
+
+/// What `ovs-vswitchd` does with a port of the integration bridge.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    pub tag: Option<u16>,
+    pub ofport: Ofport,
+    pub iface_id: Option<PortId>,
+    /// The network that its tag stood for when vifd wrote it.
+    pub network: Option<NetworkId>,
+    /// It is on a network, and it was vifd that put it there.
+    pub wired: bool,
 }
 
 impl World {
@@ -244,7 +273,7 @@ impl World {
         facts.extend(self.bridges.values().cloned().map(Fact::Bridge));
         facts.extend(self.ports.values().cloned().map(Fact::Port));
         facts.push(Fact::SwitchComplete {
-            cur_cfg: self.next_cfg,
+            cur_cfg: self.cur_cfg,
             next_cfg: self.next_cfg,
         });
         planner.event(ExecEvent::Facts(facts), self.now());
@@ -313,10 +342,15 @@ impl World {
         planner.delta(self.with_status(delta));
     }
 
-    /// Somebody plugs a VIF, as Neutron's plugger does: dead until told otherwise.
-    pub fn plug(&mut self, planner: &mut Planner, name: &str, id: PortId, mac: Mac) {
-        let fact = PortFact {
+    fn row(&mut self) -> Uuid {
+        self.next_row += 1;
+        Uuid::from_u128(0x7000 + self.next_row)
+    }
+
+    fn vif(&mut self, name: &str, id: PortId, mac: Mac, ofport: OfportState) -> PortFact {
+        PortFact {
             name: name.into(),
+            row: self.row(),
             bridge: "br-int".into(),
             tag: None,
             trunk: false,
@@ -324,24 +358,42 @@ impl World {
             owner: None,
             kind: "".into(),
             options: BTreeMap::new(),
-            ofport: OfportState::Unassigned,
+            ofport,
             error: None,
             iface_id: Some(id),
             attached_mac: Some(mac),
-        };
+        }
+    }
+
+    /// Somebody plugs a VIF, as Neutron's plugger does: dead until told otherwise.
+    pub fn plug(&mut self, planner: &mut Planner, name: &str, id: PortId, mac: Mac) {
+        let fact = self.vif(name, id, mac, OfportState::Unassigned);
         self.ports.insert(name.into(), fact.clone());
+        self.theirs.remove(name);
         planner.fact(Fact::Port(fact), self.now());
         self.vswitchd(planner);
     }
 
+    /// A VIF goes. The switch is quicker than anybody who is told.
     pub fn unplug(&mut self, planner: &mut Planner, name: &str) {
         if self.ports.remove(name).is_some() {
+            if let Some(old) = self.in_force.remove(name)
+                && let Some(flows) = self.flows.get_mut("br-int")
+            {
+                flows.remove(&FlowKey::no_flood(old.ofport.number()));
+            }
             planner.fact(Fact::PortGone(name.into()), self.now());
         }
     }
 
-    /// `ovs-vswitchd` looks at the rows: numbers for new ports, then `cur_cfg`.
     fn vswitchd(&mut self, planner: &mut Planner) {
+        if !self.lazy {
+            self.apply(planner);
+        }
+    }
+
+    /// `ovs-vswitchd` looks at the rows: numbers for new ports, then `cur_cfg`.
+    pub fn apply(&mut self, planner: &mut Planner) {
         let now = self.now();
         for fact in self.ports.values_mut() {
             if fact.ofport == OfportState::Unassigned {
@@ -350,79 +402,34 @@ impl World {
                 planner.fact(Fact::Port(fact.clone()), now);
             }
         }
+        self.in_force = self
+            .ports
+            .values()
+            .filter(|fact| &*fact.bridge == "br-int")
+            .filter_map(|fact| {
+                let OfportState::Assigned(ofport) = fact.ofport else {
+                    return None;
+                };
+                let is_dead = fact.tag == Some(LocalVlan::DEAD);
+                let wired = fact.is_wired() && !is_dead && !self.theirs.contains(&fact.name);
+                let port = InForce {
+                    tag: fact.tag,
+                    ofport,
+                    iface_id: fact.iface_id,
+                    network: fact.hint.as_ref().map(|hint| hint.network),
+                    wired,
+                };
+                Some((fact.name.clone(), port))
+            })
+            .collect();
+        for port in self.in_force.values().filter(|port| port.wired) {
+            if let (Some(zone), Some(network)) = (port.tag, port.network) {
+                self.zones.entry(zone).or_default().insert(network);
+            }
+        }
+        self.cur_cfg = self.next_cfg;
         planner.fact(Fact::Applied(self.next_cfg), now);
         self.connect_all(planner);
-    }
-
-    /// `ovs-vswitchd` dies and comes back: flows are gone, numbers may differ.
-    pub fn restart_vswitchd(&mut self, planner: &mut Planner, renumber: bool) {
-        self.lose_flow_batches(planner);
-        for bridge in std::mem::take(&mut self.connected) {
-            planner.event(
-                ExecEvent::FlowsDown {
-                    bridge,
-                    reason: "EOF".into(),
-                },
-                self.now(),
-            );
-        }
-        for flows in self.flows.values_mut() {
-            flows.clear();
-        }
-        if renumber {
-            for fact in self.ports.values_mut() {
-                fact.ofport = OfportState::Unassigned;
-            }
-            let mut names: Vec<Arc<str>> = self.ports.keys().cloned().collect();
-            names.reverse();
-            for name in &names {
-                planner.fact(Fact::Port(self.ports[name].clone()), self.now());
-            }
-            self.next_ofport = 1;
-        }
-        self.vswitchd(planner);
-    }
-
-    fn lose_flow_batches(&mut self, planner: &mut Planner) {
-        for batch in std::mem::take(&mut self.pending) {
-            if let Target::Flows(_) = &batch.target {
-                let outcome = Outcome::Lost {
-                    reason: "EOF".into(),
-                };
-                planner.event(
-                    ExecEvent::Finished {
-                        target: batch.target,
-                        id: batch.id,
-                        outcome,
-                    },
-                    self.now(),
-                );
-            } else {
-                self.pending.push(batch);
-            }
-        }
-    }
-
-    /// The connection to ovsdb-server goes and comes back; `applied` says whether the batch under way was committed.
-    pub fn bounce_ovsdb(&mut self, planner: &mut Planner, applied: bool) {
-        planner.fact(
-            Fact::SwitchLost {
-                reason: "EOF".into(),
-            },
-            self.now(),
-        );
-        for batch in std::mem::take(&mut self.pending) {
-            match &batch.items {
-                Items::Rows(items) => {
-                    if applied {
-                        self.apply_rows(items);
-                    }
-                }
-                _ => self.pending.push(batch),
-            }
-        }
-        self.tell_switch(planner);
-        self.vswitchd(planner);
     }
 
     /// Lets the planner think until it has nothing more to hand out.
@@ -447,14 +454,17 @@ impl World {
                 let Target::Flows(bridge) = &batch.target else {
                     panic!("flows without a bridge")
                 };
-                for item in items {
+                let gone =
+                    |(at, item)| (!self.can_stand(item)).then_some((at, Arc::from("no such port")));
+                refused.extend(items.iter().enumerate().filter_map(gone));
+                for item in in_order(items) {
                     self.apply_flow(bridge, item);
                 }
             }
             Items::Rows(items) => {
-                for (at, (key, _)) in items.iter().enumerate() {
-                    if let RowKey::Vif(name) = key
-                        && !self.ports.contains_key(name)
+                for (at, (key, row)) in items.iter().enumerate() {
+                    if let (RowKey::Vif(name), Some(Row::Vif(row))) = (key, row)
+                        && !self.is_meant(name, row)
                     {
                         refused.push((at, Arc::from("no such port")));
                     }
@@ -521,12 +531,45 @@ impl World {
         }
     }
 
-    fn apply_flow(&mut self, bridge: &Arc<str>, item: &crate::ops::FlowItem) {
+    /// `false` for what is said of a port that is not there.
+    fn can_stand(&self, item: &FlowItem) -> bool {
+        let there = |number| {
+            self.in_force
+                .values()
+                .any(|port| port.ofport.number() == number)
+        };
+        item.body.is_none() || item.key.is_no_flood().is_none_or(there)
+    }
+
+    fn apply_flow(&mut self, bridge: &Arc<str>, item: &FlowItem) {
+        if !self.can_stand(item) {
+            return;
+        }
+        if let Some(zone) = item.zone {
+            self.zones.remove(&zone);
+        }
         let flows = self.flows.get_mut(bridge).unwrap();
         match &item.body {
             Some(body) => flows.insert(item.key.clone(), body.clone()),
             None => flows.remove(&item.key),
         };
+        if let Some(watch) = self.watch
+            && self.found.is_none()
+        {
+            self.found = watch(self).map(|what| format!("{what}, after {item:?}"));
+        }
+    }
+
+    /// `true` if the VIF of that name is the one that the row is for.
+    fn is_meant(&self, name: &str, row: &VifRow) -> bool {
+        self.ports.get(name).is_some_and(|fact| {
+            fact.row == row.vif.row
+                && fact.iface_id == Some(row.vif.iface_id)
+                && row
+                    .vif
+                    .ofport
+                    .is_none_or(|number| fact.ofport == OfportState::Assigned(number))
+        })
     }
 
     fn apply_rows(&mut self, items: &[(RowKey, Option<Row>)]) -> Vec<Fact> {
@@ -545,9 +588,11 @@ impl World {
                     facts.push(Fact::Bridge(bridge.clone()));
                 }
                 (RowKey::Port(name), Some(Row::Port(row))) => {
+                    let row_id = self.row();
                     let old = self.ports.get(name);
                     let fact = PortFact {
                         name: name.clone(),
+                        row: old.map_or(row_id, |old| old.row),
                         bridge: row.bridge.clone(),
                         tag: None,
                         trunk: false,
@@ -575,7 +620,10 @@ impl World {
                     }
                 }
                 (RowKey::Vif(name), Some(Row::Vif(row))) => {
-                    if let Some(fact) = self.ports.get_mut(name) {
+                    if self.is_meant(name, row)
+                        && let Some(fact) = self.ports.get_mut(name)
+                    {
+                        self.theirs.remove(name);
                         fact.tag = Some(row.tag);
                         if row.hint.is_some() {
                             fact.hint = row.hint.clone();
@@ -589,57 +637,15 @@ impl World {
         facts
     }
 
-    /// One pending batch comes to grief.
-    pub fn fail(&mut self, planner: &mut Planner, at: usize, how: u8) {
-        let batch = self.pending.remove(at);
-        let n = batch.items.len().max(1);
-        let outcome = match (&batch.items, how % 3) {
-            (Items::Rows(_), 0) => Outcome::Rejected {
-                at: Some(usize::from(how) % n),
-                reason: "constraint violation".into(),
-            },
-            (Items::Rows(_), _) => Outcome::Rejected {
-                at: None,
-                reason: "constraint violation".into(),
-            },
-            (Items::Flows(items), _) => {
-                let Target::Flows(bridge) = &batch.target else {
-                    panic!("flows without a bridge")
-                };
-                let bad = usize::from(how) % n;
-                for (at, item) in items.iter().enumerate() {
-                    if at != bad {
-                        self.apply_flow(bridge, item);
-                    }
-                }
-                Outcome::Done {
-                    refused: vec![(bad, "OFPFMFC_TABLE_FULL".into())],
-                    next_cfg: None,
-                }
-            }
-            (Items::Nft(_), 0) => Outcome::Rejected {
-                at: Some(usize::from(how) % n),
-                reason: "ENOMEM".into(),
-            },
-            _ => Outcome::Lost {
-                reason: "database is locked".into(),
-            },
-        };
-        planner.event(
-            ExecEvent::Finished {
-                target: batch.target,
-                id: batch.id,
-                outcome,
-            },
-            self.now(),
-        );
-    }
-
     /// Carries everything out until nothing is pending and nothing is retried.
     pub fn quiesce(&mut self, planner: &mut Planner) {
         for round in 0.. {
             assert!(round < 10_000, "does not converge: {:?}", self.pending);
             self.think(planner);
+            if self.pending.is_empty() && self.is_behind() {
+                self.apply(planner);
+                continue;
+            }
             if self.pending.is_empty() {
                 match planner.next_deadline() {
                     Some(at) => self.time = self.time.max(at),
@@ -649,6 +655,12 @@ impl World {
             }
             self.carry_out(planner, 0);
         }
+    }
+
+    /// `ovs-vswitchd` has something to look at.
+    fn is_behind(&self) -> bool {
+        let unseen = |port: &PortFact| port.ofport == OfportState::Unassigned;
+        self.cur_cfg != self.next_cfg || self.ports.values().any(unseen)
     }
 
     /// Everything that would be written by an agent that starts now.
@@ -663,22 +675,17 @@ impl World {
 impl World {
     /// Like [`World::plug`] with its number given at once, without telling anybody.
     pub fn plug_quietly(&mut self, name: &str, id: PortId, mac: Mac, told: &mut Option<PortFact>) {
-        let fact = PortFact {
-            name: name.into(),
-            bridge: "br-int".into(),
-            tag: None,
-            trunk: false,
-            hint: None,
-            owner: None,
-            kind: "".into(),
-            options: BTreeMap::new(),
-            ofport: OfportState::Assigned(Ofport::new(self.next_ofport).unwrap()),
-            error: None,
-            iface_id: Some(id),
-            attached_mac: Some(mac),
-        };
+        let ofport = OfportState::Assigned(Ofport::new(self.next_ofport).unwrap());
+        let fact = self.vif(name, id, mac, ofport);
         self.next_ofport += 1;
         self.ports.insert(name.into(), fact.clone());
         *told = Some(fact);
     }
+}
+
+/// In the order of the executor of flows: ports, then what is to stand, then what is to go.
+fn in_order(items: &[FlowItem]) -> Vec<&FlowItem> {
+    let mut ordered: Vec<&FlowItem> = items.iter().collect();
+    ordered.sort_by_key(|item| (item.key.is_no_flood().is_none(), item.body.is_none()));
+    ordered
 }

@@ -25,10 +25,21 @@ fn operations(draft: &mut Draft) -> Vec<String> {
 }
 
 fn vif(tag: u16, hint: Option<VlanHint>) -> (RowKey, Option<Row>) {
-    (
-        RowKey::Vif("tap1".into()),
-        Some(Row::Vif(VifRow { tag, hint })),
-    )
+    let row = VifRow {
+        vif: tap1(),
+        tag,
+        hint,
+    };
+    (RowKey::Vif("tap1".into()), Some(Row::Vif(row)))
+}
+
+/// The VIF of [`ROWS`].
+fn tap1() -> VifId {
+    VifId {
+        row: "00000000-0000-4000-8000-000000000013".parse().unwrap(),
+        iface_id: "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee".parse().unwrap(),
+        ofport: None,
+    }
 }
 
 fn port(name: &str, bridge: &str, peer: &str) -> (RowKey, Option<Row>) {
@@ -91,6 +102,12 @@ fn only_columns_and_keys_that_differ_are_written() {
     let is =
         |at: u8| format!(r#"[["_uuid","==",["uuid","00000000-0000-4000-8000-0000000000{at}"]]]"#);
     let expected = [
+        concat!(
+            r#"{"columns":["name"],"op":"wait","rows":[{"name":"tap1"}],"table":"Interface","timeout":0,"until":"==","#,
+            r#""where":[["_uuid","==",["uuid","00000000-0000-4000-8000-000000000023"]],"#,
+            r#"["external_ids","includes",["map",[["iface-id","aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"]]]]]}"#
+        )
+        .to_owned(),
         format!(
             r#"{{"op":"update","row":{{"tag":9,"trunks":["set",[]]}},"table":"Port","where":{}}}"#,
             is(13)
@@ -149,9 +166,10 @@ fn what_cannot_be_is_refused_alone() {
         vif(1, None),
     ];
     let mut draft = draft(&items);
-    assert_eq!(operations(&mut draft).len(), 1);
+    assert_eq!(operations(&mut draft).len(), 2);
     let count = OpResult::Count(1);
-    let Outcome::Done { refused, .. } = draft.done(&[OpResult::Done, count.clone(), count]) else {
+    let results = [OpResult::Done, OpResult::Done, count.clone(), count];
+    let Outcome::Done { refused, .. } = draft.done(&results) else {
         panic!()
     };
     assert_eq!(
@@ -164,21 +182,23 @@ fn what_cannot_be_is_refused_alone() {
 #[test]
 fn replies_find_their_items() {
     let draft = draft(&[port("p", "br-int", "q"), vif(1, None)]);
-    // assert, insert, insert, mutate, update, mutate, select
+    // assert, insert, insert, mutate, wait, update, mutate, select
     let at = |op| match draft.rejected(op, "no".into()) {
         Outcome::Rejected { at, .. } => at,
         other => panic!("{other:?}"),
     };
-    let found: Vec<_> = (0..7).map(|op| at(Some(op))).collect();
+    let found: Vec<_> = (0..8).map(|op| at(Some(op))).collect();
+    let [first, second] = [Some(0), Some(1)];
     assert_eq!(
         found,
-        [None, Some(0), Some(0), Some(0), Some(1), None, None]
+        [None, first, first, first, second, second, None, None]
     );
     assert_eq!(at(None), None);
     // The bridge went between replica and commit.
     let results = |mutated, updated| {
         let counts = [
             OpResult::Count(mutated),
+            OpResult::Done,
             OpResult::Count(updated),
             OpResult::Count(1),
         ];
@@ -205,4 +225,51 @@ fn replies_find_their_items() {
     };
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].0, 0);
+}
+
+#[test]
+fn a_tag_is_meant_for_one_vif() {
+    let hint = || {
+        Some(VlanHint {
+            network: "11111111-2222-4333-8444-555555555555".parse().unwrap(),
+            network_type: "local".into(),
+            physical_network: None,
+            segmentation_id: None,
+            tag: 1,
+        })
+    };
+    let refusal = |vif: VifId| {
+        let row = VifRow {
+            vif,
+            tag: 1,
+            hint: hint(),
+        };
+        let items = [(RowKey::Vif("tap1".into()), Some(Row::Vif(row)))];
+        let draft = draft(&items);
+        match draft.unchanged() {
+            Outcome::Done { refused, .. } if draft.is_empty() => refused.first().cloned(),
+            _ => None,
+        }
+    };
+    assert_eq!(refusal(tap1()), None);
+    let anew = VifId {
+        row: "00000000-0000-4000-8000-000000000099".parse().unwrap(),
+        ..tap1()
+    };
+    let other = VifId {
+        iface_id: "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeee0".parse().unwrap(),
+        ..tap1()
+    };
+    let renumbered = VifId {
+        ofport: crate::model::Ofport::new(7),
+        ..tap1()
+    };
+    for (vif, why) in [
+        (anew, "not the one"),
+        (other, "another VIF's"),
+        (renumbered, "another number"),
+    ] {
+        let (at, reason) = refusal(vif).expect("a refusal");
+        assert!(at == 0 && reason.contains(why), "{reason}");
+    }
 }

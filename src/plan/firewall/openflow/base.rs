@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ofproto::matching::FieldId;
 
+use super::zones;
 use crate::model::secgroup::protocol;
 use crate::model::{Family, FirewallDriver, GroupId, LocalVlan, Ofport};
 use crate::plan::cell::{CellId, Facet, Key, Need, SegKey};
@@ -103,7 +104,8 @@ pub fn flows() -> Vec<Flow> {
 }
 
 /// A segment's conntrack zone. The flow counts its new connections; when it goes, the zone is emptied, before its
-/// number may stand for another segment. It goes after everything that could put a connection into the zone.
+/// number may stand for another segment. It goes after everything that could put a connection into the zone, and comes
+/// before a VIF gets the number; see [`zones`].
 pub fn zone(view: &View<'_>, key: SegKey) -> Rendered {
     if view.config.firewall != FirewallDriver::OpenFlow {
         return Rendered::absent();
@@ -114,9 +116,7 @@ pub fn zone(view: &View<'_>, key: SegKey) -> Rendered {
             None => Rendered::absent(),
         };
     };
-    let flow = Flow::new(int::ACCEPTED_EGRESS, 2)
-        .with(FieldId::REG6, u32::from(vlan.number()))
-        .actions([act::resubmit(int::NORMAL)]);
+    let flow = zones::flow(vlan.number()).actions([act::resubmit(int::NORMAL)]);
     Rendered::ready(vec![Item::flow(&view.config.integration_bridge, flow)])
 }
 

@@ -14,8 +14,7 @@ use super::ids::{Peer, Profile, Uses};
 use super::index::Stations;
 use super::port::macs;
 use crate::model::{
-    FirewallDriver, GroupId, LocalVlan, MemberAddress, OfportState, PortId, Remote, RemoteId,
-    SecurityGroup,
+    FirewallDriver, GroupId, MemberAddress, OfportState, PortId, Remote, RemoteId, SecurityGroup,
 };
 use crate::ops::flow::{FlowBody, FlowKey};
 use crate::plan::Planner;
@@ -113,8 +112,16 @@ impl Planner {
             return;
         }
         self.file_profile(id);
-        let attachment = self.attachments.get(&id);
-        let segment = attachment.map(|a| a.segment);
+        for (segment, mac) in self.reach_port(id) {
+            self.mark(CellId::new(Key::Segment(segment), Facet::Multicast));
+            self.mark(CellId::new(Key::Station(segment, mac), Facet::Station));
+        }
+    }
+
+    /// By which addresses a port is reached: where it belongs, and where its VIF lingers. All of them; those that lead
+    /// elsewhere than before are looked at again.
+    pub(super) fn reach_port(&mut self, id: PortId) -> Stations {
+        let segment = self.attachments.get(&id).map(|a| a.segment);
         let port = self.desired.port(id).filter(|p| p.is_filtered());
         let mut stations: Stations = match (port, segment) {
             (Some(port), Some(segment)) => {
@@ -122,39 +129,19 @@ impl Planner {
             }
             _ => Stations::new(),
         };
-        if self.is_elsewhere(id) {
+        let standing = |cell: &CellId| self.standing(cell);
+        if self.view(&standing).lingering(id).is_some() {
             stations.extend(self.index.stations_of(id));
         }
-        let kept = stations.clone();
-        let changed = self.index.reach(id, stations);
-        for (segment, mac) in changed {
+        for (segment, mac) in self.index.reach(id, stations.clone()) {
             let cell = CellId::new(Key::Station(segment, mac), Facet::Station);
-            if !kept.contains(&(segment, mac)) {
+            if !stations.contains(&(segment, mac)) {
                 self.leave_zone(segment, cell.clone());
             }
             self.mark(CellId::new(Key::Segment(segment), Facet::Multicast));
             self.mark(cell);
         }
-        for (segment, mac) in kept {
-            self.mark(CellId::new(Key::Segment(segment), Facet::Multicast));
-            self.mark(CellId::new(Key::Station(segment, mac), Facet::Station));
-        }
-    }
-
-    /// `true` while the VIF of a port carries a tag that is not the one of the port's place.
-    fn is_elsewhere(&self, id: PortId) -> bool {
-        let place = self
-            .attachments
-            .get(&id)
-            .and_then(|a| self.vlans.of(a.segment))
-            .map(LocalVlan::number);
-        self.observed
-            .vif(id, &self.config.integration_bridge)
-            .is_some_and(|vif| match vif.tag {
-                Some(LocalVlan::DEAD) => false,
-                Some(tag) => Some(tag) != place,
-                None => place.is_none(),
-            })
+        stations
     }
 
     fn file_profile(&mut self, id: PortId) {
@@ -310,7 +297,22 @@ impl Planner {
                 }
                 self.follow_leaving(cell);
             }
-            (_, Facet::Station | Facet::Multicast) => self.follow_leaving(cell),
+            (Key::Station(segment, mac), Facet::Station) => {
+                if matches!(self.ledger_state(cell), CellState::Failed(_)) {
+                    // Refused after it stood: its ports are reached past it.
+                    let ports: Vec<PortId> = self.index.at(*segment, *mac).collect();
+                    for vif in ports
+                        .iter()
+                        .filter_map(|id| self.attachments.get(id))
+                        .map(|a| a.vif.clone())
+                        .collect::<Vec<_>>()
+                    {
+                        self.mark(CellId::new(Key::Vif(vif), Facet::Tag));
+                    }
+                }
+                self.follow_leaving(cell);
+            }
+            (_, Facet::Multicast) => self.follow_leaving(cell),
             (Key::FlowProfile(profile), Facet::FlowRules)
                 if matches!(self.ledger_state(cell), CellState::Failed(_)) =>
             {

@@ -33,7 +33,8 @@
 //! match nothing there, nor do first fragments of SCTP. Without conntrack fragments have no ports (see [`service`]).
 //!
 //! Table 0 is written after everything else and emptied before it ([`Ledger::with_entries`]), so after a restart of
-//! the switch no packet meets half a firewall. The flows of a port that leaves stay until its VIF is on the dead VLAN.
+//! the switch no packet meets half a firewall. The flows of a port that leaves stay until its VIF is on the dead VLAN in
+//! the switch ([`mod@place`]).
 //!
 //! Numbers are hashes ([`ids`]): a restart finds its flows as they should be.
 //!
@@ -44,11 +45,13 @@ mod explain;
 mod fanout;
 mod ids;
 mod index;
+mod place;
 mod port;
 mod rules;
 mod service;
 mod sets;
 mod station;
+mod zones;
 
 pub use base::{flows as base_flows, group, pass, zone};
 pub use ids::{ConjIds, Peer, Profile, Uses};

@@ -9,9 +9,9 @@ use rustc_hash::FxHashMap;
 use super::base::{DHCP, unfiltered};
 use super::ids::Profile;
 use super::{PROFILE_HIGH, PROFILE_LOW, halves};
-use crate::model::{Family, LocalVlan, Mac, Ofport, Port, PortId, Remote};
+use crate::model::{Family, LocalVlan, Mac, Ofport, OfportState, Port, PortId, Remote};
 use crate::ops::flow::FlowKey;
-use crate::plan::cell::{Facet, Key, Need};
+use crate::plan::cell::{CellId, Facet, Key, Need};
 use crate::plan::flows::{Flow, act, ct_state};
 use crate::plan::render::{Item, Rendered, View};
 use crate::plan::tables::int;
@@ -28,19 +28,22 @@ const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 /// VIF is on the dead VLAN.
 pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
     let bridge = &view.config.integration_bridge;
-    let vif = view.observed.vif(id, bridge);
-    let tag_cell = |name: &std::sync::Arc<str>| {
-        Need::Cell(Box::new(crate::plan::cell::CellId::new(
-            Key::Vif(name.clone()),
-            Facet::Tag,
-        )))
-    };
+    if let Some(name) = view.lingering(id) {
+        let mut numbers = view.observed.vifs(id, bridge).map(|vif| vif.ofport);
+        let stands = numbers.any(|number| match number {
+            OfportState::Assigned(number) => stands_as_number(view, number),
+            OfportState::Unassigned | OfportState::Failed => false,
+        });
+        let tag = CellId::new(Key::Vif(name), Facet::Tag);
+        let need = Need::Cell(Box::new(tag));
+        return match stands {
+            true => Rendered::held(need),
+            false => Rendered::blocked(need),
+        };
+    }
     let attachment = view.attachments.get(&id);
     let (Some(attachment), Some(port)) = (attachment, view.desired.port(id)) else {
-        return match vif {
-            Some(vif) if vif.tag != Some(LocalVlan::DEAD) => Rendered::held(tag_cell(&vif.name)),
-            _ => Rendered::absent(),
-        };
+        return Rendered::absent();
     };
     if !view.desired.is_complete() {
         return Rendered::held(Need::Snapshot);
@@ -52,10 +55,10 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
         Ok(ofport) => ofport,
         Err(need) => return Rendered::blocked(need),
     };
-    let tag = vif.and_then(|vif| vif.tag);
-    if tag.is_some_and(|tag| tag != LocalVlan::DEAD && tag != vlan.number()) {
-        return Rendered::held(tag_cell(&attachment.vif));
-    }
+    let is_wired = || {
+        let vif = view.observed.port(&attachment.vif);
+        vif.is_some_and(|vif| view.may_be_wired(vif))
+    };
     let flows = match view.index.profile(id) {
         None => entry(ofport)
             .into_iter()
@@ -64,11 +67,18 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
         Some(profile) => {
             match missing(view, profile) {
                 None => {}
+                // It goes to the dead VLAN first.
+                Some(need @ (Need::Failed(..) | Need::Conflict(_))) if is_wired() => {
+                    return Rendered::held(need);
+                }
                 Some(need @ (Need::Failed(..) | Need::Conflict(_))) => {
                     return Rendered::blocked(need);
                 }
                 // Until the flows were read, what stands is not known, and stays.
-                Some(need) if view.has_read_flows() && !stands_as_number(view, ofport) => {
+                Some(need)
+                    if view.has_read_flows()
+                        && !view.is_installed(&FlowKey::no_flood(ofport.number())) =>
+                {
                     return Rendered::blocked(need);
                 }
                 Some(need) => return Rendered::held(need),
@@ -84,10 +94,11 @@ pub fn guard(view: &View<'_>, id: PortId) -> Rendered {
     )
 }
 
-/// `true` if flows of the firewall may stand for this number of a port: after the switch gave new ones, those of the
-/// old number must not be kept.
+/// `true` if flows of the port may stand for this number of it: after the switch gave new ones, those of the old number
+/// must not be kept. Before the switch was read anything may stand.
 fn stands_as_number(view: &View<'_>, port: Ofport) -> bool {
-    view.is_installed(&FlowKey::no_flood(port.number()))
+    let [first, _] = entry(port);
+    view.may_stand(&first.key)
 }
 
 /// What of the profile does not stand yet. A set's flow that is refused allows less, and holds nothing up.

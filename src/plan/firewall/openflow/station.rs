@@ -28,6 +28,15 @@ pub fn render(view: &View<'_>, segment: SegKey, mac: Mac) -> Rendered {
     let (ports, need) = ofports(view, view.index.at(segment, mac));
     if ports.is_empty() {
         return match need {
+            // Whoever is still there is kept from being reached otherwise.
+            Some(need)
+                if view
+                    .index
+                    .at(segment, mac)
+                    .any(|id| view.lingering(id).is_some()) =>
+            {
+                Rendered::held(need)
+            }
             Some(need) => Rendered::blocked(need),
             None => Rendered::absent(),
         };
@@ -146,18 +155,20 @@ fn to(port: Ofport) -> [Action; 2] {
     ]
 }
 
-/// The numbers of ports, in order, and what is missing of one.
+/// The numbers of ports, in order, and what is missing of one. Of several VIFs of a port those that may be on a network
+/// count as well as the one that stands for it.
 fn ofports(view: &View<'_>, ids: impl Iterator<Item = PortId>) -> (Vec<Ofport>, Option<Need>) {
     let bridge = &view.config.integration_bridge;
     let mut ports = Vec::new();
     let mut need = None;
     for id in ids {
-        let Some(vif) = view.observed.vif(id, bridge) else {
-            continue;
-        };
-        match view.ofport(bridge, &vif.name) {
-            Ok(port) => ports.push(port),
-            Err(missing) => need = Some(missing),
+        let first = view.observed.vif(id, bridge).map(|vif| &vif.name);
+        let vifs = view.observed.vifs(id, bridge);
+        for vif in vifs.filter(|vif| Some(&vif.name) == first || view.may_be_wired(vif)) {
+            match view.ofport(bridge, &vif.name) {
+                Ok(port) => ports.push(port),
+                Err(missing) => need = Some(missing),
+            }
         }
     }
     ports.sort_unstable();

@@ -1,6 +1,7 @@
 //! Security groups in flows, on the simulated host.
 
 mod budget;
+mod exposure;
 mod property;
 mod story;
 

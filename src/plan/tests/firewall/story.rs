@@ -218,6 +218,67 @@ fn a_zone_is_emptied_before_its_number_stands_for_another_segment() {
     assert_eq!(tag(&world, "tap1"), Some(2));
 }
 
+/// Carries everything out; before which batch a zone was emptied by a flow that comes, and whether a VIF had a tag then.
+fn emptied_before_use(world: &mut World, planner: &mut Planner, name: &str) -> Vec<(u16, bool)> {
+    let mut emptied = Vec::new();
+    for _ in 0..60 {
+        world.think(planner);
+        let Some(batch) = world.pending.first() else {
+            break;
+        };
+        let comes = flows(batch).iter().filter(|item| item.body.is_some());
+        let zones: Vec<u16> = comes.filter_map(|item| item.zone).collect();
+        let tag = world.ports.get(name).and_then(|port| port.tag);
+        let wired = tag.is_some_and(|tag| tag != LocalVlan::DEAD);
+        emptied.extend(zones.into_iter().map(|zone| (zone, wired)));
+        world.carry_out(planner, 0);
+    }
+    emptied
+}
+
+#[test]
+fn a_zone_that_is_given_anew_after_a_restart_is_emptied_before_its_first_use() {
+    let (mut world, mut planner) = one_port();
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    let emptied = emptied_before_use(&mut world, &mut planner, "tap1");
+    assert_eq!(emptied, [(1, false)], "an earlier agent may have used it");
+    assert_eq!(tag(&world, "tap1"), Some(1));
+    // The same segment goes on after a restart, and after one of the switch.
+    let mut planner = world.start_agent();
+    assert_eq!(emptied_before_use(&mut world, &mut planner, "tap1"), []);
+    world.restart_vswitchd(&mut planner, false);
+    assert_eq!(emptied_before_use(&mut world, &mut planner, "tap1"), []);
+    // The agent is away while the port goes and the zone's flow stays; its number goes to another segment.
+    world.wish(&mut planner, Delta::PortGone(port_id(1)));
+    world.unplug(&mut planner, "tap1");
+    world.wish(&mut planner, Delta::Network(vxlan(2, 200)));
+    world.wish(&mut planner, Delta::Port(port_in(2, 2, &[1])));
+    let mut planner = world.start_agent();
+    world.plug(&mut planner, "tap2", port_id(2), mac(2));
+    let emptied = emptied_before_use(&mut world, &mut planner, "tap2");
+    assert_eq!(emptied, [(1, false)]);
+    assert_eq!(tag(&world, "tap2"), Some(1));
+}
+
+#[test]
+fn a_zone_that_could_not_be_emptied_is_not_used() {
+    let (mut world, mut planner) = one_port();
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    for _ in 0..60 {
+        world.think(&mut planner);
+        let Some(batch) = world.pending.first() else {
+            break;
+        };
+        match flows(batch).iter().position(|item| item.zone.is_some()) {
+            Some(bad) => world.fail(&mut planner, 0, u8::try_from(bad).expect("a small batch")),
+            None => world.carry_out(&mut planner, 0),
+        }
+    }
+    assert_eq!(tag(&world, "tap1"), Some(LocalVlan::DEAD));
+    world.quiesce(&mut planner);
+    assert_eq!(tag(&world, "tap1"), Some(1), "the next time it could");
+}
+
 #[test]
 fn after_a_restart_of_the_switch_packets_enter_last() {
     let (mut world, mut planner) = one_port();
@@ -225,20 +286,77 @@ fn after_a_restart_of_the_switch_packets_enter_last() {
     world.quiesce(&mut planner);
     world.restart_vswitchd(&mut planner, false);
     world.think(&mut planner);
-    // The physical bridges go first.
-    while world.pending.iter().all(|batch| flows(batch).is_empty()) {
+    let enters = |item: &FlowItem| item.key.table == int::LOCAL_SWITCHING;
+    let mut batches = Vec::new();
+    while batches.len() < 2 {
+        // The physical bridges go first.
+        let batch = world.pending.first().expect("two batches of flows");
+        let items = flows(batch);
+        if !items.is_empty() {
+            batches.push((
+                items.len(),
+                items.iter().filter(|item| enters(item)).count(),
+            ));
+        }
         world.carry_out(&mut planner, 0);
         world.think(&mut planner);
     }
-    let at = world
-        .pending
-        .iter()
-        .position(|batch| !flows(batch).is_empty());
-    let items = flows(&world.pending[at.expect("flows")]);
-    let enters = |item: &FlowItem| item.key.table == int::LOCAL_SWITCHING;
-    let first = items.iter().position(enters).expect("entries");
-    assert!(items[first..].iter().all(enters));
-    assert!(first > 50, "{first}");
+    let [(all, none), (entries, some)] = batches[..] else {
+        panic!("{batches:?}")
+    };
+    assert!(all > 50 && none == 0, "what they lead to, and acknowledged");
+    assert!(entries > 0 && some == entries, "then entries alone");
+}
+
+#[test]
+fn after_a_restart_of_the_switch_packets_enter_when_a_port_without_its_guard_is_dead() {
+    let (mut world, mut planner) = one_port();
+    for n in 1..=2 {
+        world.wish(&mut planner, Delta::Port(port_in(n, 1, &[1])));
+        world.plug(&mut planner, &format!("tap{n}"), port_id(n), mac(n));
+    }
+    world.quiesce(&mut planner);
+    let OfportState::Assigned(number) = world.ports["tap2"].ofport else {
+        panic!("no number")
+    };
+    world.restart_vswitchd(&mut planner, false);
+    let enters = |world: &World| {
+        let mut keys = world.flows["br-int"].keys();
+        keys.any(|key| key.table == int::LOCAL_SWITCHING && key.priority > 0)
+    };
+    for _ in 0..60 {
+        world.think(&mut planner);
+        let Some(batch) = world.pending.first() else {
+            break;
+        };
+        let no_flood = |item: &FlowItem| item.key.is_no_flood() == Some(number.number());
+        match flows(batch).iter().position(no_flood) {
+            Some(bad) => world.fail(&mut planner, 0, u8::try_from(bad).expect("a small batch")),
+            None => world.carry_out(&mut planner, 0),
+        }
+        assert!(!enters(&world) || tag(&world, "tap2") == Some(LocalVlan::DEAD));
+    }
+    assert!(enters(&world));
+    assert_eq!(tag(&world, "tap1"), Some(1));
+}
+
+#[test]
+fn a_vif_without_a_device_does_not_keep_others_from_the_network() {
+    let (mut world, mut planner) = one_port();
+    world.wish(&mut planner, Delta::Port(port_in(2, 1, &[1])));
+    for n in 1..=2 {
+        world.plug(&mut planner, &format!("tap{n}"), port_id(n), mac(n));
+    }
+    world.quiesce(&mut planner);
+    // The host starts anew, and nobody has made the device yet.
+    let tap2 = world.ports.get_mut("tap2").expect("a VIF");
+    tap2.ofport = OfportState::Failed;
+    let fact = Fact::Port(tap2.clone());
+    planner.fact(fact, world.now());
+    world.restart_vswitchd(&mut planner, false);
+    world.quiesce(&mut planner);
+    let mut keys = world.flows["br-int"].keys();
+    assert!(keys.any(|key| key.table == int::LOCAL_SWITCHING && key.priority == 9));
 }
 
 #[test]
