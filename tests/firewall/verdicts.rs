@@ -259,7 +259,7 @@ fn agree(driver: Driver, n_worlds: u64, n_scripts: usize) -> Result<()> {
 }
 
 fn n_worlds() -> Result<u64> {
-    setting("VIFD_WORLDS", if soak() { 60 } else { 8 })
+    setting("VIFD_WORLDS", if soak() { 60 } else { 9 })
 }
 
 #[test]

@@ -245,7 +245,7 @@ fn count(name: &str, default: u32) -> u32 {
 /// Of generated verdicts.
 fn worlds(length: Length) -> u32 {
     let usual = match length {
-        Length::Short => 8,
+        Length::Short => 9,
         Length::Full => 60,
     };
     count("VIFD_WORLDS", usual)
