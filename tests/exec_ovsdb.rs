@@ -597,11 +597,11 @@ fn a_tag_reaches_the_vif_that_was_meant_or_none() {
 
         // The row changes hands. The executor has not run since when it is asked, so that at least once the server
         // decides.
+        bed.vsctl("clear Port tap1 tag");
+        port(&mut mailbox, "tap1", |told| told.tag.is_none()).await;
         let mut decided = 0;
         for _ in 0..20 {
-            bed.vsctl(&format!(
-                "set Interface tap1 external_ids:iface-id={other} -- clear Port tap1 tag"
-            ));
+            bed.vsctl(&format!("set Interface tap1 external_ids:iface-id={other}"));
             let outcome = mailbox.carry_out(meant(None)).await;
             if let Outcome::Rejected {
                 at: Some(0),
