@@ -120,7 +120,7 @@ impl Element {
 ///
 /// ```
 /// use nft::batch::Batch;
-/// use nft::element::{Element, ElementRef};
+/// use nft::element::ElementRef;
 /// use nft::message::Family;
 ///
 /// let keys: Vec<[u8; 4]> = (0..100_000_u32).map(u32::to_be_bytes).collect();

@@ -99,11 +99,6 @@ impl Writer {
         self.put(&[a, b, c, d]);
     }
 
-    /// Makes room for that many bytes more.
-    pub fn reserve(&mut self, len: usize) {
-        self.buf.reserve(len);
-    }
-
     /// Overwrites bytes written before.
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
         let end = at.saturating_add(bytes.len());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{World, in_order};
 use crate::model::*;
-use crate::ops::{ExecEvent, Items, Outcome, Target};
+use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
 use crate::plan::Planner;
 
 impl World {
@@ -79,14 +79,7 @@ impl World {
                 let outcome = Outcome::Lost {
                     reason: "EOF".into(),
                 };
-                planner.event(
-                    ExecEvent::Finished {
-                        target: batch.target,
-                        id: batch.id,
-                        outcome,
-                    },
-                    self.now(),
-                );
+                self.answer(planner, batch, outcome);
             } else {
                 self.pending.push(batch);
             }
@@ -152,13 +145,15 @@ impl World {
                 reason: "database is locked".into(),
             },
         };
-        planner.event(
-            ExecEvent::Finished {
-                target: batch.target,
-                id: batch.id,
-                outcome,
-            },
-            self.now(),
-        );
+        self.answer(planner, batch, outcome);
+    }
+
+    fn answer(&self, planner: &mut Planner, batch: Batch, outcome: Outcome) {
+        let finished = ExecEvent::Finished {
+            target: batch.target,
+            id: batch.id,
+            outcome,
+        };
+        planner.event(finished, self.now());
     }
 }

@@ -183,6 +183,16 @@ impl Random {
         IpAddr::from([10, 0, self.below(3) as u8, self.below(6) as u8])
     }
 
+    fn flow(&mut self) -> Flow {
+        Flow {
+            src: self.address(),
+            dst: self.address(),
+            protocol: if self.below(3) == 0 { 17 } else { 6 },
+            ports: Some((40000, self.below(90) as u16)),
+            icmp: None,
+        }
+    }
+
     fn rules(&mut self, n: u128) -> Vec<Rule> {
         let count = self.below(5);
         (0..count)
@@ -276,13 +286,7 @@ fn whatever_happens_elements_allow_what_rules_do_and_a_restart_writes_nothing() 
             let is_plugged = world.ports.contains_key(&*format!("qvo{}", short(pid(n))));
             for _ in 0..200 {
                 let direction = Direction::ALL[random.below(2) as usize];
-                let flow = Flow {
-                    src: random.address(),
-                    dst: random.address(),
-                    protocol: if random.below(3) == 0 { 17 } else { 6 },
-                    ports: Some((40000, random.below(90) as u16)),
-                    icmp: None,
-                };
+                let flow = random.flow();
                 let wanted =
                     is_plugged && verdict::allows(planner.desired(), &port, direction, &flow);
                 let shape = planner.filter().numbers.shape();
@@ -350,13 +354,7 @@ fn a_change_in_many_batches_allows_nothing_that_no_version_of_the_rules_did() {
                     assert!(world.nft.contains_key(&device), "{tap} is not filtered");
                     for _ in 0..40 {
                         let direction = Direction::ALL[random.below(2) as usize];
-                        let flow = Flow {
-                            src: random.address(),
-                            dst: random.address(),
-                            protocol: if random.below(3) == 0 { 17 } else { 6 },
-                            ports: Some((40000, random.below(90) as u16)),
-                            icmp: None,
-                        };
+                        let flow = random.flow();
                         let allowed = versions.iter().any(|desired| {
                             let port = desired.port(pid(n)).expect("it stays");
                             verdict::allows(desired, port, direction, &flow)

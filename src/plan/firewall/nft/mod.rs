@@ -22,7 +22,8 @@
 //!
 //! `cut` finds connections that are no longer allowed, `owners` keeps them apart where there are no zones.
 //! [`layout`] knows how keys and marks are made up, [`tables`] the rules, [`numbers`] what stands for what, `render` the
-//! cells, `follow` what makes them dirty, `leave` when the elements of a port may go. The kernel's tables are what numbers are recovered from after a restart.
+//! cells, `follow` what makes them dirty, `leave` when the elements of a port may go. The kernel's tables are what numbers
+//! are recovered from after a restart.
 //!
 //! # Semantics
 //!

@@ -1,5 +1,7 @@
 //! How many profiles and ports need which rules: lengths of prefixes, and numbers of remote sets.
 
+use std::collections::BTreeMap;
+
 use super::super::layout::SLOTS;
 use super::super::tables::Shape;
 use super::Numbers;
@@ -12,6 +14,19 @@ pub(super) enum Use {
     Net6,
     Pair4,
     Pair6,
+}
+
+/// One more of a kind, or one fewer.
+fn count<K: Ord + Copy>(counts: &mut BTreeMap<K, usize>, key: K, more: bool) {
+    let count = counts.entry(key).or_default();
+    *count = if more {
+        *count + 1
+    } else {
+        count.saturating_sub(1)
+    };
+    if *count == 0 {
+        counts.remove(&key);
+    }
 }
 
 impl Numbers {
@@ -53,30 +68,14 @@ impl Numbers {
     }
 
     fn count_length(&mut self, key: (Use, u8), more: bool) {
-        let count = self.lengths.entry(key).or_default();
-        *count = if more {
-            *count + 1
-        } else {
-            count.saturating_sub(1)
-        };
-        if *count == 0 {
-            self.lengths.remove(&key);
-        }
+        count(&mut self.lengths, key, more);
     }
 
     pub(super) fn count_width(&mut self, width: u16, more: bool) {
         if width == 0 {
             return;
         }
-        let count = self.widths.entry(width).or_default();
-        *count = if more {
-            *count + 1
-        } else {
-            count.saturating_sub(1)
-        };
-        if *count == 0 {
-            self.widths.remove(&width);
-        }
+        count(&mut self.widths, width, more);
     }
 
     pub(super) fn count_pairs(&mut self, id: PortId, port: Option<&Port>) {
