@@ -18,6 +18,7 @@ use crate::plan::config::{FILTER_BATCH, PlanConfig};
 use crate::plan::{Now, Planner};
 use crate::source::db::{self, DbSourceConfig, Request, SourceEvent};
 use crate::store::{DatabaseUrl, clock};
+use crate::telemetry::metrics::as_gauge;
 use crate::telemetry::{Metrics, Ready};
 
 /// Events of executors that wait for the loop.
@@ -448,7 +449,20 @@ impl Agent {
             self.metrics
                 .ports(status.name(), self.planner.n_ports_with(status));
         }
+        self.gauge_firewall();
         (vifs, active, blocked)
+    }
+
+    fn gauge_firewall(&self) {
+        let metrics = &self.metrics.firewall;
+        let kept = self.planner.firewall_counts();
+        metrics.ports.set(as_gauge(kept.ports));
+        metrics.profiles.set(as_gauge(kept.profiles));
+        metrics.conjunctions.set(as_gauge(kept.conjunctions));
+        let told = self.planner.desired().set_counts();
+        metrics.addresses.set(as_gauge(told.addresses));
+        metrics.remotes("group", told.groups);
+        metrics.remotes("address_group", told.address_groups);
     }
 
     /// The next slice of the full pass, if one is under way; `true` if there is more of it.

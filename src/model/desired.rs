@@ -76,6 +76,27 @@ pub enum Change {
     },
 }
 
+/// How much there is of the sets that rules of known groups name; kept on change.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct SetCounts {
+    /// Security groups named as the remote end.
+    pub groups: usize,
+    /// Address groups named as the remote end.
+    pub address_groups: usize,
+    /// Addresses in all of them; one in two sets counts twice.
+    pub addresses: usize,
+}
+
+impl SetCounts {
+    /// The count of the sets of that kind.
+    fn of_kind(&mut self, id: RemoteId) -> &mut usize {
+        match id {
+            RemoteId::Group(_) => &mut self.groups,
+            RemoteId::Addresses(_) => &mut self.address_groups,
+        }
+    }
+}
+
 /// The store.
 #[derive(Clone, Default, Debug)]
 pub struct Desired {
@@ -88,6 +109,7 @@ pub struct Desired {
     ports_of: FxHashMap<NetworkId, FxHashSet<PortId>>,
     ports_in: FxHashMap<GroupId, FxHashSet<PortId>>,
     groups_naming: FxHashMap<RemoteId, FxHashSet<GroupId>>,
+    set_counts: SetCounts,
     snapshot: Option<Seen>,
     complete: bool,
 }
@@ -183,6 +205,11 @@ impl Desired {
             .copied()
     }
 
+    /// How many sets rules name, and how many addresses those have.
+    pub fn set_counts(&self) -> SetCounts {
+        self.set_counts
+    }
+
     /// Takes one delta in and says what really changed. An equal upsert changes nothing.
     pub fn apply(&mut self, delta: Delta) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -246,7 +273,11 @@ impl Desired {
         if !same {
             self.forget_names(id);
             for remote in group.remotes() {
-                self.groups_naming.entry(remote).or_default().insert(id);
+                let naming = self.groups_naming.entry(remote).or_default();
+                if naming.is_empty() {
+                    *self.set_counts.of_kind(remote) += 1;
+                }
+                naming.insert(id);
             }
             changes.push(Change::Group { id });
         }
@@ -270,6 +301,7 @@ impl Desired {
                 naming.remove(&id);
                 if naming.is_empty() {
                     self.groups_naming.remove(&remote);
+                    *self.set_counts.of_kind(remote) -= 1;
                 }
             }
         }
@@ -288,6 +320,8 @@ impl Desired {
         if set.is_empty() {
             self.remotes.remove(&id);
         }
+        self.set_counts.addresses += added.len();
+        self.set_counts.addresses -= removed.len();
         if !added.is_empty() || !removed.is_empty() {
             changes.push(Change::Remote { id, added, removed });
         }
@@ -295,6 +329,7 @@ impl Desired {
 
     fn remove_remote(&mut self, id: RemoteId, changes: &mut Vec<Change>) {
         if let Some(set) = self.remotes.remove(&id) {
+            self.set_counts.addresses -= set.len();
             changes.push(Change::Remote {
                 id,
                 added: Vec::new(),

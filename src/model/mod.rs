@@ -14,7 +14,7 @@ pub mod secgroup;
 pub mod tunnel;
 
 pub use addr::{AddressPair, Mac};
-pub use desired::{Change, Delta, Desired};
+pub use desired::{Change, Delta, Desired, SetCounts};
 pub use id::{
     AddressGroupId, GroupId, HostName, LocalVlan, MemberId, NetworkId, Ofport, PortId, RuleId,
     SegmentId, SubnetId,

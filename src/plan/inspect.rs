@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::cell::{CellId, CellState, Need};
+use super::firewall::Counts;
 use super::ledger::Ledger;
 use super::{ItemKey, Planner};
-use crate::model::PortStatus;
+use crate::model::{FirewallDriver, PortStatus};
 
 /// One cell, as shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,6 +65,15 @@ impl Planner {
             *counts.entry(need.kind()).or_default() += 1;
         }
         counts
+    }
+
+    /// How much the firewall driver keeps.
+    pub fn firewall_counts(&self) -> Counts {
+        match self.config.firewall {
+            FirewallDriver::Noop => Counts::default(),
+            FirewallDriver::OpenFlow => self.index.counts(),
+            FirewallDriver::Nft => self.filter.numbers.counts(),
+        }
     }
 
     /// Cells that ask for nothing any more while what they asked for is still being removed.

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::firewall::Firewall;
 use super::health::Health;
 
 /// The kinds of executors.
@@ -69,8 +70,8 @@ struct OfExecutor {
 
 /// Label `kind`: a word from the program, never from outside.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OfKind {
-    kind: &'static str,
+pub(super) struct OfKind {
+    pub kind: &'static str,
 }
 
 /// Label `need`: what a cell waits for.
@@ -152,6 +153,8 @@ pub struct Metrics {
     pub traffic: SwitchTraffic,
     /// What befalls the packet filter.
     pub packet_filter: PacketFilter,
+    /// What the firewall driver keeps.
+    pub firewall: Firewall,
     /// Readiness.
     pub health: Health,
 }
@@ -183,6 +186,7 @@ impl Metrics {
             reports: Counter::default(),
             traffic: SwitchTraffic::default(),
             packet_filter: PacketFilter::default(),
+            firewall: Firewall::default(),
             health: Health::default(),
         };
         metrics.register();
@@ -362,6 +366,7 @@ impl Metrics {
             "Connections cut because rules no longer allow them",
             filter.connections_cut,
         );
+        self.firewall.register(r);
         for executor in Executor::ALL {
             // Shown from the start, at zero.
             drop(self.items_sent.get_or_create(&OfExecutor { executor }));
@@ -371,7 +376,8 @@ impl Metrics {
     }
 }
 
-fn as_gauge(count: usize) -> i64 {
+/// A count as a gauge takes it.
+pub fn as_gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -400,6 +406,8 @@ mod tests {
         metrics.ports("ACTIVE", 7);
         metrics.connections(Executor::Flows, 2);
         metrics.traffic.clone().flows_sent.inc_by(40);
+        metrics.firewall.profiles.set(3);
+        metrics.firewall.remotes("group", 5);
         let text = metrics.text();
         for line in [
             "vifd_events_total{kind=\"facts\"} 1",
@@ -415,6 +423,12 @@ mod tests {
             "vifd_executor_up{executor=\"rows\"} 0",
             "vifd_flows_sent_total 40",
             "vifd_cells_rendered_total 0",
+            "vifd_firewall_ports 0",
+            "vifd_firewall_profiles 3",
+            "vifd_firewall_remotes{kind=\"group\"} 5",
+            "vifd_firewall_remotes{kind=\"address_group\"} 0",
+            "vifd_firewall_addresses 0",
+            "vifd_firewall_conjunctions 0",
             "# EOF",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");

@@ -4,6 +4,7 @@
 //! know: what the numbers mean to the planner; the parts set them. No label ever has a value per port, network or
 //! bridge. Held by the tests at the foot of each file.
 
+pub mod firewall;
 pub mod health;
 pub mod http;
 mod limit;

@@ -6,3 +6,15 @@
 pub mod nft;
 pub mod openflow;
 pub mod verdict;
+
+/// How much a driver keeps; known at any time, without a look at the ports.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counts {
+    /// Wired ports that are filtered.
+    pub ports: usize,
+    /// Profiles: different sets of security groups among them.
+    pub profiles: usize,
+    /// Conjunctions of flows that rules with remote groups and address groups use: one per set, direction and family.
+    /// None with nf_tables.
+    pub conjunctions: usize,
+}

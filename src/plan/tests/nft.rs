@@ -12,6 +12,7 @@ use crate::model::*;
 use crate::ops::conntrack::{Connection, CtItems};
 use crate::ops::nft::{NftBody, NftKey, SetId};
 use crate::ops::{Batch, Items};
+use crate::plan::firewall::Counts;
 use crate::plan::firewall::nft::layout;
 use crate::plan::firewall::nft::numbers::short;
 use crate::plan::firewall::nft::tables::Shape;
@@ -224,6 +225,19 @@ impl Random {
     }
 }
 
+/// What the driver keeps, by looking at every element.
+fn counted(world: &World) -> Counts {
+    let in_set = |wanted: SetId| {
+        let is_in = move |key: &&NftKey| matches!(key, NftKey::Element(set, _) if *set == wanted);
+        world.nft.keys().filter(is_in).count()
+    };
+    Counts {
+        ports: in_set(SetId::Bridges),
+        profiles: in_set(SetId::Profiles),
+        conjunctions: 0,
+    }
+}
+
 #[test]
 fn whatever_happens_elements_allow_what_rules_do_and_a_restart_writes_nothing() {
     for seed in 0..24 {
@@ -278,6 +292,7 @@ fn whatever_happens_elements_allow_what_rules_do_and_a_restart_writes_nothing() 
         }
         world.quiesce(&mut planner);
         assert_eq!(planner.audit(), [], "seed {seed}");
+        assert_eq!(planner.firewall_counts(), counted(&world), "seed {seed}");
         for n in 1..=4 {
             let Some(port) = planner.desired().port(pid(n)).cloned() else {
                 continue;

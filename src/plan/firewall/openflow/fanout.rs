@@ -235,12 +235,7 @@ impl Planner {
         if uses == self.index.uses(set) {
             return;
         }
-        if uses.is_empty() {
-            self.index.uses.remove(&set);
-        } else {
-            self.index.conj.claim(set);
-            self.index.uses.insert(set, uses);
-        }
+        self.index.set_uses(set, uses);
         self.mark(CellId::new(Key::Remote(set), Facet::FlowSet));
         let addresses = self.desired.remote(set).into_iter();
         let peers: Vec<Peer> = addresses

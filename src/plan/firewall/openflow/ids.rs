@@ -116,6 +116,11 @@ impl Uses {
         self.0 & (1 << Uses::bit(direction, family)) != 0
     }
 
+    /// How many.
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
     /// `true` if no rule names the set.
     pub fn is_empty(self) -> bool {
         self.0 == 0

@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::ids::{ConjIds, Peer, Profile, Uses};
 use crate::model::{GroupId, Mac, PortId, RemoteId};
 use crate::plan::cell::{CellId, SegKey};
+use crate::plan::firewall::Counts;
 
 /// The hardware addresses by which a port is reached, each on its segment.
 pub type Stations = BTreeSet<(SegKey, Mac)>;
@@ -30,7 +31,8 @@ pub struct Index {
     /// The sets that an address is in, with the number of member addresses that come to the same.
     pub(super) peers: FxHashMap<Peer, BTreeMap<RemoteId, u32>>,
     /// The conjunctions in use.
-    pub(super) uses: FxHashMap<RemoteId, Uses>,
+    uses: FxHashMap<RemoteId, Uses>,
+    n_conjunctions: usize,
     /// The sets that a group's rules named when last looked at.
     pub(super) named: FxHashMap<GroupId, Vec<RemoteId>>,
     /// Peers of a set whose flows are on their way.
@@ -97,6 +99,28 @@ impl Index {
     /// The conjunctions of a set that are in use.
     pub fn uses(&self, set: RemoteId) -> Uses {
         self.uses.get(&set).copied().unwrap_or_default()
+    }
+
+    /// These conjunctions of a set are in use now.
+    pub(super) fn set_uses(&mut self, set: RemoteId, uses: Uses) {
+        let old = match uses.is_empty() {
+            true => self.uses.remove(&set),
+            false => {
+                self.conj.claim(set);
+                self.uses.insert(set, uses)
+            }
+        };
+        self.n_conjunctions += uses.len();
+        self.n_conjunctions -= old.unwrap_or_default().len();
+    }
+
+    /// How many ports are judged, by how many profiles, with how many conjunctions.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            ports: self.profile_of.len(),
+            profiles: self.users.len(),
+            conjunctions: self.n_conjunctions,
+        }
     }
 
     /// The sets in use.

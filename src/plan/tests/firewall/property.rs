@@ -1,5 +1,7 @@
 //! Incremental equals full with groups, members and rules.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::super::property::{Step, check, play, step};
@@ -7,6 +9,9 @@ use super::super::world::*;
 use super::{group, group_id, member, port_in, rule, tcp};
 use crate::model::*;
 use crate::plan::Planner;
+use crate::plan::cell::Facet;
+use crate::plan::firewall::Counts;
+use crate::plan::firewall::openflow::Profile;
 
 #[derive(Clone, Debug)]
 pub(super) enum GroupStep {
@@ -157,5 +162,42 @@ proptest! {
             play_one(&mut world, &mut planner, step);
         }
         check(&mut world, &mut planner)?;
+        prop_assert_eq!(planner.firewall_counts(), counted(&planner));
+        prop_assert_eq!(planner.desired().set_counts(), sets_counted(&planner));
+    }
+}
+
+/// What the driver keeps, by looking at every port and every flow.
+fn counted(planner: &Planner) -> Counts {
+    let is_wired = |port: &&Port| port.is_filtered() && planner.attachments.contains_key(&port.id);
+    let wired: Vec<&Port> = planner.desired().ports().filter(is_wired).collect();
+    let profiles: BTreeSet<Profile> = wired
+        .iter()
+        .map(|port| Profile::of(port, planner.desired()))
+        .collect();
+    let numbers = planner
+        .wanted_flows("br-int")
+        .filter(|(_, cell, _)| cell.facet == Facet::FlowSet);
+    Counts {
+        ports: wired.len(),
+        profiles: profiles.len(),
+        // Each is looked up where packets pass and where replies do.
+        conjunctions: numbers.count() / 2,
+    }
+}
+
+/// What rules name, by looking at every group and every set.
+fn sets_counted(planner: &Planner) -> SetCounts {
+    let desired = planner.desired();
+    let named: BTreeSet<RemoteId> = desired.groups().flat_map(SecurityGroup::remotes).collect();
+    let is_group = |set: &&RemoteId| matches!(set, RemoteId::Group(_));
+    let groups = named.iter().filter(is_group).count();
+    SetCounts {
+        groups,
+        address_groups: named.len() - groups,
+        addresses: desired
+            .remotes()
+            .map(|(_, set)| set.addresses().count())
+            .sum(),
     }
 }

@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use super::layout::PROFILES;
 use crate::model::{Desired, GroupId, Port, PortId, RemoteId};
 use crate::ops::nft::{NftBody, NftKey};
+use crate::plan::firewall::Counts;
 use hints::Hints;
 pub use names::{fingerprint, remote_note, short};
 pub use profile::{Profile, Source, as_source};
@@ -116,6 +117,15 @@ impl Numbers {
     /// Every profile.
     pub fn profiles(&self) -> impl Iterator<Item = u16> + '_ {
         self.profiles.keys().copied()
+    }
+
+    /// How many ports have a number, and how many profiles.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            ports: self.zones.len(),
+            profiles: self.profiles.len(),
+            conjunctions: 0,
+        }
     }
 
     /// The profiles that a group is part of.
