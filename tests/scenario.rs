@@ -1,6 +1,7 @@
 //! Golden scenarios of the planner: stories in `tests/scenario/*.txt`, told to a planner on a simulated host.
 //!
-//! A line that begins with `> ` is told; the lines below it are what the planner then asks its executors for, batch by
+//! The first line says what enforces security groups: `> start`, `> start openvswitch`, `> start nft`. A line that begins
+//! with `> ` is told; the lines below it are what the planner then asks its executors for, batch by
 //! batch, until nothing is left to do. `VIFD_UPDATE=1 cargo test --test scenario` writes the files anew; the change is
 //! then read like any other.
 
@@ -12,6 +13,9 @@
 #[path = "../src/plan/tests/world.rs"]
 mod world;
 
+#[path = "scenario/firewall.rs"]
+mod firewall;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +24,7 @@ use vifd::ops::{Batch, Items, Target};
 use vifd::plan::{Planner, flows, text};
 // `world` names them from the root of its crate.
 use vifd::{model, ops, plan};
-use world::{World, endpoint, mac, network, port, port_id};
+use world::{World, endpoint, mac, network, port};
 
 #[test]
 fn every_story_goes_as_written() {
@@ -77,10 +81,14 @@ fn first_difference(written: &str, told: &str) -> String {
 
 /// Tells the story and returns it with the answers as they are now.
 fn tell(story: &str) -> String {
-    let mut world = World::new();
+    let mut commands = story.lines().filter_map(|line| line.strip_prefix("> "));
+    let mut world = World {
+        firewall: firewall::driver(commands.next().expect("a story begins")),
+        ..World::new()
+    };
     let mut planner = world.start_agent();
     let mut told = String::new();
-    let answers = settle(&mut world, &mut planner);
+    let mut numbers = firewall::Numbers::default();
     let mut begun = false;
     for line in story.lines() {
         if line.starts_with('#') {
@@ -89,13 +97,16 @@ fn tell(story: &str) -> String {
         let Some(command) = line.strip_prefix("> ") else {
             continue;
         };
-        if !std::mem::replace(&mut begun, true) && command == "start" {
-            write!(told, "> start\n{answers}").expect("a String takes text");
+        writeln!(told, "> {command}").expect("a String takes text");
+        if command == "tables" {
+            told += &firewall::tables(&planner);
             continue;
         }
-        obey(&mut world, &mut planner, command);
-        let answers = settle(&mut world, &mut planner);
-        write!(told, "> {command}\n{answers}").expect("a String takes text");
+        if std::mem::replace(&mut begun, true) {
+            obey(&mut world, &mut planner, command);
+            told += &numbers.tell(&planner);
+        }
+        told += &settle(&mut world, &mut planner);
     }
     assert_eq!(planner.audit(), vec![], "an audit finds nothing");
     assert_eq!(planner.lint(), vec![], "the cells fit together");
@@ -130,17 +141,36 @@ fn obey(world: &mut World, planner: &mut Planner, command: &str) {
         }
         ["network-gone", n] => world.wish(planner, Delta::NetworkGone(world::net_id(number(n)))),
         ["port", n, "on", net, flags @ ..] => {
-            let mut port = port(number(n), number(net));
+            let n = number(n);
+            let mut port = port(n, number(net));
+            port.id = firewall::port_id(world, n);
             port.admin_up = !flags.contains(&"down");
             port.port_security = !flags.contains(&"open");
+            firewall::join(&mut port, n, flags);
             world.wish(planner, Delta::Port(port));
         }
-        ["port-gone", n] => world.wish(planner, Delta::PortGone(port_id(number(n)))),
+        ["port-gone", n] => {
+            let id = firewall::port_id(world, number(n));
+            world.wish(planner, Delta::PortGone(id));
+        }
+        ["group", n, words @ ..] => {
+            let group = firewall::group(number(n), words);
+            world.wish(planner, Delta::Group(group));
+        }
+        ["member", n, "of", set, prefixes @ ..] => {
+            let member = firewall::member(number(n), number(set), prefixes);
+            world.wish(planner, Delta::Member(member));
+        }
         ["endpoint", n] => world.wish(planner, Delta::Endpoint(endpoint(number(n)))),
         ["endpoint-gone", n] => world.wish(planner, Delta::EndpointGone(endpoint(number(n)))),
         ["plug", name, n] => {
             let n = number(n);
-            world.plug(planner, name, port_id(n), mac(n));
+            let id = firewall::port_id(world, n);
+            world.plug(planner, &firewall::vif(name, id), id, mac(n));
+        }
+        ["unplug", "hybrid", n] => {
+            let id = firewall::port_id(world, number(n));
+            world.unplug(planner, &firewall::vif("hybrid", id));
         }
         ["unplug", name] => world.unplug(planner, name),
         ["vswitchd-restarts"] => world.restart_vswitchd(planner, false),
@@ -174,6 +204,9 @@ fn show(lines: &mut String, batch: &Batch) {
             .iter()
             .map(|item| match &item.body {
                 Some(body) => format!("add {}", plain(&flows::text(&item.key, body))),
+                None if let Some(port) = item.key.is_no_flood() => {
+                    format!("delete port {port}: no-flood")
+                }
                 None => format!(
                     "delete table={},priority={},{}",
                     item.key.table, item.key.priority, item.key.matching
