@@ -27,7 +27,7 @@ pub struct Host {
     pub items: usize,
     /// The keys of each batch, if they are to be kept.
     pub parts: Option<Vec<Vec<NftKey>>>,
-    /// From a batch to the kernel's answer; the planner works meanwhile.
+    /// From the first batch to the last answer of the kernel; the planner works meanwhile.
     pub executor: Duration,
 }
 
@@ -66,34 +66,35 @@ impl Host {
     /// Everything that is asked for is carried out: objects of the packet filter by the kernel, while the planner goes
     /// on, and the rest by the simulated switch.
     fn settle(&mut self) {
-        let mut under_way: Option<Instant> = None;
+        let mut n_under_way = 0;
+        let mut first = None;
         loop {
             let (batches, more) = self.planner.step(self.world.now(), SLICE);
-            self.world.pending.extend(batches);
-            let mut at = 0;
-            while let Some(batch) = self.world.pending.get(at) {
-                if !matches!(batch.items, Items::Nft(_)) {
-                    self.world.carry_out(&mut self.planner, at);
-                } else if under_way.is_none() {
-                    let batch = self.world.pending.remove(at);
+            for batch in batches {
+                if matches!(batch.items, Items::Nft(_)) {
+                    first.get_or_insert_with(Instant::now);
                     self.submit(batch);
-                    under_way = Some(Instant::now());
+                    n_under_way += 1;
                 } else {
-                    at += 1;
+                    self.world.pending.push(batch);
                 }
             }
-            if !more && under_way.is_none() && self.planner.n_dirty() == 0 {
+            while !self.world.pending.is_empty() {
+                self.world.carry_out(&mut self.planner, 0);
+            }
+            if !more && n_under_way == 0 && self.planner.n_dirty() == 0 {
                 return;
             }
-            let event = match (more, under_way) {
+            let event = match (more, n_under_way) {
                 (true, _) => self.events.try_recv().ok(),
-                (false, Some(_)) => Some(self.event()),
-                (false, None) => None,
+                (false, 0) => None,
+                (false, _) => Some(self.event()),
             };
             let Some(event) = event else { continue };
             if let ExecEvent::Finished { outcome, .. } = &event {
                 assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
-                self.executor += under_way.take().expect("it was sent").elapsed();
+                n_under_way -= 1;
+                self.executor = first.map_or(Duration::ZERO, |first: Instant| first.elapsed());
             }
             self.planner.event(event, self.world.now());
         }
@@ -106,7 +107,9 @@ impl Host {
                 parts.push(batch.items.iter().map(|(key, _)| key.clone()).collect());
             }
         }
-        self.batches.try_send(batch).expect("one batch at a time");
+        self.batches
+            .try_send(batch)
+            .expect("it takes what the planner hands out");
     }
 
     pub fn wish(&mut self, delta: Delta) {

@@ -23,6 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use testbed::Namespace;
 // `world` names them from the root of its crate.
 use vifd::{model, ops, plan};
@@ -58,7 +59,7 @@ fn sample(vms: u128) -> [u128; 3] {
 
 fn loads(rows: &mut Vec<Row>) {
     let mut whole = Row::new("vifd: full load");
-    let mut executor = Row::new("vifd: from batches to answers, planner beside it");
+    let mut executor = Row::new("vifd: from the first batch to the last answer");
     let mut floor = Row::new("floor: the same bytes in the same transactions");
     let mut single = Row::new("floor: the same bytes in one transaction");
     let mut share = Row::new("floor / vifd, per round; no time");
@@ -241,34 +242,71 @@ fn write(table: &str, plot: &str) {
     std::fs::write(folder.join("firewall/times.svg"), plot).expect("it is writable");
 }
 
+/// A core for the planner and another for the executors, if there is one.
+fn cores() -> [usize; 2] {
+    let all = sched_getaffinity(None).expect("a thread knows its cores");
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+    let first = cores.next().expect("it runs on one");
+    [first, cores.next().unwrap_or(first)]
+}
+
+/// The calling thread, and what it starts, runs on this core from here on.
+fn pin(core: usize) {
+    let mut only = CpuSet::new();
+    only.set(core);
+    sched_setaffinity(None, &only).expect("a core of its own");
+}
+
+/// The part of the table that `-- loads`, `-- changes` or `-- peers` asks for; otherwise everything.
+fn is_asked_for(part: &str) -> bool {
+    let parts = ["loads", "changes", "peers"];
+    let asked: Vec<String> = std::env::args()
+        .filter(|argument| parts.contains(&argument.as_str()))
+        .collect();
+    asked.is_empty() || asked.iter().any(|asked| asked == part)
+}
+
 fn main() {
     let begun = Instant::now();
     println!(
         "milliseconds: median (least to most); {LOADS} rounds per load, {PEER_LOADS} per load of a peer, {ROUNDS} per change, {CROWDS} per 2,000 members"
     );
     let mut rows = Vec::new();
-    loads(&mut rows);
-    let namespaces = SIZES.map(|_| Namespace::new(false).expect("a namespace"));
-    let mut hosts = [0, 1].map(|at| {
-        let make = || {
-            let mut host = Host::new();
-            host.time(|host| host.load(workload(SIZES[at])));
-            Ok(host)
-        };
-        namespaces[at].run(make).expect("a host")
-    });
-    changes(&mut hosts, &mut rows);
-    drop(hosts);
-    drop(namespaces);
-    std::thread::sleep(PAUSE);
-    peers(&mut rows);
-    sets(&mut rows);
+    if is_asked_for("loads") {
+        loads(&mut rows);
+    }
+    if is_asked_for("changes") {
+        let namespaces = SIZES.map(|_| Namespace::new(false).expect("a namespace"));
+        let mut hosts = [0, 1].map(|at| {
+            let make = || {
+                // Where the scheduler puts an executor decides what waking it costs, by more than the change itself.
+                let [_, executor] = cores();
+                pin(executor);
+                let mut host = Host::new();
+                host.time(|host| host.load(workload(SIZES[at])));
+                Ok(host)
+            };
+            namespaces[at].run(make).expect("a host")
+        });
+        let changing = std::thread::spawn(move || {
+            let [planner, _] = cores();
+            pin(planner);
+            changes(&mut hosts, &mut rows);
+            rows
+        });
+        rows = changing.join().expect("no panic");
+        drop(namespaces);
+        std::thread::sleep(PAUSE);
+    }
+    if is_asked_for("peers") {
+        peers(&mut rows);
+        sets(&mut rows);
+    }
     let sizes = SIZES.map(|vms| vms * RULES);
     let table = markdown(sizes, &rows);
     print!("{table}");
-    let plot = plot::svg(sizes[1], &rows);
     if std::env::args().any(|argument| argument == "--write") {
-        write(&table, &plot);
+        write(&table, &plot::svg(sizes[1], &rows));
     }
     println!("took {:.0} s", begun.elapsed().as_secs_f64());
 }

@@ -21,8 +21,8 @@
 //!   is in the batch, and what already holds is not written again.
 //! * Every request has a deadline. A peer that lets one pass is treated as lost.
 //!
-//! The caller in turn has one batch under way per executor and always takes events: the channel of events is bounded,
-//! and an executor waits for room in it.
+//! The caller in turn has one batch under way per executor (the packet filter may have two) and always takes events: the
+//! channel of events is bounded, and an executor waits for room in it.
 //!
 //! No executor knows another one, the planner or a clock beyond tokio's. Held by `tests/exec_*.rs`, which run each
 //! against its real peer.

@@ -1,4 +1,5 @@
-//! What goes out, and what has to wait: one batch per executor at a time.
+//! What goes out, and what has to wait: one batch per executor at a time, but for additions to the packet
+//! filter, of which a second one waits there.
 
 use std::sync::Arc;
 
@@ -176,15 +177,16 @@ impl Planner {
     pub(super) fn take_nft(&mut self, now: Now) -> Option<Batch> {
         let id = self.next_batch;
         let is_whole = self.settled_in && self.is_dirty.is_empty();
-        if !self.nft.is_online() || self.nft.is_busy() || self.nft_confirming.is_some() {
+        if !self.nft.has_room() || self.nft_confirming.is_some() {
             return None;
         }
         if self.settled_in && !is_whole && !self.nft.has_only_new() {
             return None;
         }
         self.nft.let_entries_wait(!self.is_dirty.is_empty());
+        let is_alone = !self.nft.is_busy();
         let items = self.nft.take(id, now.mono_ms).unwrap_or_default();
-        let complete = self.nft_to_confirm && is_whole && !self.nft.has_more();
+        let complete = self.nft_to_confirm && is_whole && is_alone && !self.nft.has_more();
         if items.is_empty() && !complete {
             return None;
         }

@@ -74,6 +74,11 @@ enum Stage {
     ValueGone,
 }
 
+/// Most batches under way: one at work, and one that waits.
+const MOST_UNDER_WAY: usize = 2;
+/// A batch beside another is worth it at this part of its size; less waits for company.
+const PART_BESIDE: usize = 8;
+
 /// Removals share the last queue.
 const N_QUEUES: usize = 3;
 
@@ -90,8 +95,17 @@ impl Stage {
 /// Keys with what should stand under them; `None` removes.
 pub type Writes<K, V> = Vec<(K, Option<V>)>;
 
-/// What is under way: entries with what was written for them.
+/// Entries with what was written for them.
 type Sent<V> = Vec<(Slot, Option<V>)>;
+
+/// A batch under way.
+#[derive(Clone, Debug)]
+struct UnderWay<V> {
+    batch: u64,
+    items: Sent<V>,
+    /// Nothing stood under its keys that was to change or to go.
+    only_new: bool,
+}
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -110,11 +124,13 @@ pub struct Ledger<K, V> {
     spares: Option<fn(&K) -> bool>,
     retries: BTreeMap<(u64, u64), K>,
     next_retry: u64,
-    in_flight: Option<(u64, Sent<V>)>,
+    in_flight: VecDeque<UnderWay<V>>,
     max_batch: usize,
     limit: usize,
     /// Most keys in one batch while none was anything else than new.
     max_new: usize,
+    /// As many new keys are worth a batch beside the one under way.
+    beside: Option<usize>,
     /// No key that waits has anything under it that is to change or to go.
     only_new: bool,
     online: bool,
@@ -142,10 +158,11 @@ where
             spares: None,
             retries: BTreeMap::new(),
             next_retry: 0,
-            in_flight: None,
+            in_flight: VecDeque::new(),
             max_batch,
             limit: max_batch,
             max_new: max_batch,
+            beside: None,
             only_new: true,
             online: false,
             was_read: false,
@@ -162,9 +179,15 @@ where
 
     /// The same, with smaller batches of what is new. What changes or goes is always written at once with everything
     /// else, as far as a batch reaches: half of such a change may mean what neither its beginning nor its end does. Half
-    /// of what is new means less than the whole.
+    /// of what is new means less than the whole; so while such a batch is under way, a second one may wait at the
+    /// executor, which is not idle then until the planner has taken its answer in.
     pub fn with_new_in_parts(self, max_new: usize) -> Self {
-        Ledger { max_new, ..self }
+        let beside = Some((max_new / PART_BESIDE).max(1));
+        Ledger {
+            max_new,
+            beside,
+            ..self
+        }
     }
 
     /// `true` if no key that waits to be written has anything under it that is to change or to go.
@@ -218,7 +241,21 @@ where
 
     /// `true` while a batch is under way.
     pub fn is_busy(&self) -> bool {
-        self.in_flight.is_some()
+        !self.in_flight.is_empty()
+    }
+
+    /// `true` if a batch may go, should there be something for it.
+    pub fn has_room(&self) -> bool {
+        self.online && (self.in_flight.is_empty() || self.has_room_beside())
+    }
+
+    /// New keys, and enough of them, may go beside what is under way if that is all new as well.
+    fn has_room_beside(&self) -> bool {
+        let n_values = self.queues.first().map_or(0, VecDeque::len);
+        self.only_new
+            && self.in_flight.len() < MOST_UNDER_WAY
+            && self.beside.is_some_and(|worth| n_values >= worth)
+            && self.in_flight.iter().all(|sent| sent.only_new)
     }
 
     /// Everything wanted.
@@ -275,7 +312,7 @@ where
 
     /// `true` if nothing waits to be written but entries, and no batch is under way.
     pub fn has_only_entries_to_write(&self) -> bool {
-        self.in_flight.is_none() && self.queues.first().is_none_or(VecDeque::is_empty)
+        self.in_flight.is_empty() && self.queues.first().is_none_or(VecDeque::is_empty)
     }
 
     /// The attempts made and the last reason, for a key that was refused.
@@ -444,8 +481,8 @@ where
     /// The executor takes no batches for now; what stands is still what it was.
     pub fn pause(&mut self) {
         self.online = false;
-        if let Some((_, items)) = self.in_flight.take() {
-            self.land(items);
+        for sent in std::mem::take(&mut self.in_flight) {
+            self.land(sent.items);
         }
     }
 
@@ -485,9 +522,9 @@ where
         self.online = false;
     }
 
-    /// The keys of the batch under way.
+    /// The keys of the batches under way.
     pub fn in_flight(&self) -> impl Iterator<Item = &K> {
-        let items = self.in_flight.iter().flat_map(|(_, items)| items);
+        let items = self.in_flight.iter().flat_map(|sent| &sent.items);
         items.filter_map(|(slot, _)| self.entries.at(*slot).map(|(key, _)| key))
     }
 
@@ -498,18 +535,24 @@ where
         self.online.then_some(*at)
     }
 
-    /// The next batch, if the executor is free and there is something to do: values to write first, then removals. An
+    /// The next batch, if there is room for one and something to do: values to write first, then removals. An
     /// entry waits for a later batch while other values wait for room.
     pub fn take(&mut self, batch: u64, now_ms: u64) -> Option<Writes<K, V>> {
         while let Some(due) = self.retries.first_entry().filter(|e| e.key().0 <= now_ms) {
             let key = due.remove();
             self.retry(&key);
         }
-        if !self.online || self.in_flight.is_some() {
+        if !self.has_room() {
             return None;
         }
+        let only_new = self.only_new;
+        // What opens the way to others goes when they stand.
+        let queues = match self.in_flight.is_empty() {
+            true => N_QUEUES,
+            false => 1,
+        };
         let mut taken = Vec::new();
-        for at in 0..N_QUEUES {
+        for at in 0..queues {
             self.fill(at, &mut taken);
         }
         self.only_new |= !self.has_more();
@@ -526,7 +569,11 @@ where
             Some((key.clone(), value.clone()))
         };
         let items = taken.iter().filter_map(item).collect();
-        self.in_flight = Some((batch, taken));
+        self.in_flight.push_back(UnderWay {
+            batch,
+            items: taken,
+            only_new,
+        });
         Some(items)
     }
 
@@ -597,12 +644,10 @@ where
         }
     }
 
-    /// The batch came back. `false` if it is not the one under way (an answer from before a reconnect).
+    /// A batch came back. `false` if it is not under way (an answer from before a reconnect).
     pub fn finish(&mut self, batch: u64, outcome: &Outcome, now_ms: u64) -> bool {
-        if self.in_flight.as_ref().is_none_or(|(id, _)| *id != batch) {
-            return false;
-        }
-        let Some((_, items)) = self.in_flight.take() else {
+        let at = self.in_flight.iter().position(|sent| sent.batch == batch);
+        let Some(UnderWay { items, .. }) = at.and_then(|at| self.in_flight.remove(at)) else {
             return false;
         };
         match outcome {

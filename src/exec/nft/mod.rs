@@ -69,7 +69,8 @@ pub fn spawn(
     events: mpsc::Sender<ExecEvent>,
     metrics: PacketFilter,
 ) -> mpsc::Sender<Batch> {
-    let (sender, batches) = mpsc::channel(1);
+    // One more than the planner has under way beside the one at work.
+    let (sender, batches) = mpsc::channel(2);
     let executor = Executor {
         settings,
         teller: Teller {

@@ -261,6 +261,58 @@ fn what_is_new_goes_in_parts_and_what_changes_at_once() {
 }
 
 #[test]
+fn a_second_batch_of_what_is_new_goes_beside_the_first() {
+    let mut ledger: Ledger<u32, u32> = Ledger::new(Learns::FromAcks, 100)
+        .with_new_in_parts(16)
+        .with_entries(|key| *key >= 900);
+    ledger.go_online_with([]);
+    ledger.allow_deletes();
+    let a = cell("a");
+    let want = |ledger: &mut Ledger<u32, u32>, keys: std::ops::Range<u32>| {
+        for key in keys {
+            ledger.set(&key, &a, 1).unwrap();
+        }
+    };
+    let sent = |items: Option<Writes<u32, u32>>| -> Option<Vec<u32>> {
+        Some(items?.into_iter().map(|(key, _)| key).collect())
+    };
+    want(&mut ledger, 0..4);
+    assert_eq!(sent(ledger.take(1, 0)), Some(vec![0, 1, 2, 3]));
+    want(&mut ledger, 4..5);
+    want(&mut ledger, 900..901);
+    assert_eq!(ledger.take(2, 0), None, "too little to go beside another");
+    want(&mut ledger, 5..6);
+    assert_eq!(sent(ledger.take(2, 0)), Some(vec![4, 5]));
+    want(&mut ledger, 6..20);
+    assert_eq!(ledger.take(3, 0), None, "two are under way");
+    // Of two that come to nothing, what is wanted goes again.
+    assert!(ledger.finish(2, &done(), 0));
+    let lost = Outcome::Lost {
+        reason: Arc::from("gone"),
+    };
+    assert!(ledger.finish(1, &lost, 0));
+    let first: Vec<u32> = (6..20).chain([0, 1]).collect();
+    assert_eq!(sent(ledger.take(3, 0)), Some(first));
+    want(&mut ledger, 20..30);
+    ledger.unset(&4, &a);
+    assert_eq!(ledger.take(4, 0), None, "what goes waits until all is back");
+    assert!(ledger.finish(3, &done(), 0));
+    let rest: Vec<u32> = [2, 3].into_iter().chain(20..30).chain([900, 4]).collect();
+    assert_eq!(sent(ledger.take(4, 0)), Some(rest));
+    want(&mut ledger, 30..40);
+    assert_eq!(
+        ledger.take(5, 0),
+        None,
+        "nothing goes beside what is not only new"
+    );
+    ledger.go_offline();
+    assert!(
+        !ledger.finish(4, &done(), 0),
+        "an answer from before says nothing"
+    );
+}
+
+#[test]
 fn what_is_renewed_is_written_once_more_and_removed_if_nobody_wants_it_any_more() {
     let mut ledger = online();
     ledger.go_online_with([("k", 1), ("other", 1)]);
