@@ -40,7 +40,7 @@ pub fn driver(start: &str) -> Option<FirewallDriver> {
 /// With nf_tables ids differ in the characters that devices are named after.
 pub fn port_id(world: &World, n: u128) -> PortId {
     match world.firewall {
-        Some(FirewallDriver::Nft) => PortId(Uuid::from_u128(n << 96 | 0x2000 + n)),
+        Some(FirewallDriver::Nft) => PortId(Uuid::from_u128((n << 96) | (0x2000 + n))),
         _ => world::port_id(n),
     }
 }
