@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use ofproto::conn::{Batch, Config as ConnConfig, Event, Frame, Tag};
-use ofproto::msg::{FlowStats, FlowStatsRequest, Message, StatsReply, StatsRequest};
+use ofproto::msg::{FlowStats, FlowStatsRequest, Message, PhyPort, StatsReply, StatsRequest};
 use ofproto::net::{self, Endpoint, Events, Handle};
 use tokio::time::timeout;
 
@@ -69,29 +69,49 @@ impl Bridge {
 
     /// The flows that a request names.
     pub async fn flows(&mut self, request: FlowStatsRequest) -> Result<Vec<FlowStats>, Failure> {
-        let message = Message::StatsRequest {
-            flags: 0,
-            body: StatsRequest::Flow(request),
-        };
+        let mut flows = Vec::new();
+        self.ask(StatsRequest::Flow(request), |part| {
+            if let StatsReply::Flow(_, part) = part {
+                flows.extend(part);
+            }
+        })
+        .await?;
+        Ok(flows)
+    }
+
+    /// The ports of the bridge.
+    pub async fn ports(&mut self) -> Result<Vec<PhyPort>, Failure> {
+        let mut ports = Vec::new();
+        self.ask(StatsRequest::PortDesc, |part| {
+            if let StatsReply::PortDesc(part) = part {
+                ports.extend(part);
+            }
+        })
+        .await?;
+        Ok(ports)
+    }
+
+    /// Asks one question; the answer comes in parts.
+    async fn ask(
+        &mut self,
+        body: StatsRequest,
+        mut take: impl FnMut(StatsReply),
+    ) -> Result<(), Failure> {
+        let message = Message::StatsRequest { flags: 0, body };
         let bytes = message.to_bytes(0).map_err(|e| Failure::failed(&e))?;
         let frame = Frame::new(bytes).ok_or_else(|| self.failed("the request is no message"))?;
         self.handle
             .request(Tag(0), frame)
             .map_err(|e| self.failed(e))?;
-        let mut flows = Vec::new();
         loop {
             match self.next().await? {
                 Event::Reply { frame, more, .. } => {
                     let (_, reply) = Message::decode(frame.bytes()).map_err(|e| self.failed(e))?;
-                    if let Message::StatsReply {
-                        body: StatsReply::Flow(_, part),
-                        ..
-                    } = reply
-                    {
-                        flows.extend(part);
+                    if let Message::StatsReply { body, .. } = reply {
+                        take(body);
                     }
                     if !more {
-                        return Ok(flows);
+                        return Ok(());
                     }
                 }
                 Event::Failed { failure, .. } => return Err(self.failed(failure)),

@@ -99,10 +99,7 @@ pub struct Connection {
 impl Connection {
     /// Its zone; 0 if it has none.
     pub fn zone(&self) -> u16 {
-        self.entry
-            .zone
-            .or_else(|| self.entry.original.as_ref()?.zone)
-            .unwrap_or(0)
+        self.entry.zone_number()
     }
 
     /// Where its first packet came from and went to.

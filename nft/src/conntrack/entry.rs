@@ -264,6 +264,14 @@ attributes! {
 }
 
 impl Entry {
+    /// The zone of both directions, or of the original one; 0 if there is none.
+    #[must_use]
+    pub fn zone_number(&self) -> u16 {
+        self.zone
+            .or_else(|| self.original.as_ref()?.zone)
+            .unwrap_or(0)
+    }
+
     /// What names exactly this entry in a delete request: the original tuple, the zone, the id.
     #[must_use]
     pub fn to_delete(&self) -> Self {

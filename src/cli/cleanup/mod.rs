@@ -1,10 +1,10 @@
 //! `vifd cleanup`: takes away what vifd has put on this host, and nothing else.
 //!
 //! Works without an agent. First a survey says what bears our marks, then it is removed: rows in one transaction, then
-//! flows, tables of the packet filter, namespaces. What cannot be removed is told at the end; the rest goes all the same. Held by
-//! `tests/ovs_cli.rs`.
+//! what is on bridges that stay, the packet filter, namespaces. What cannot be removed is told at the end; the rest goes
+//! all the same. Held by `tests/ovs_cli.rs`, and with packets by `tests/ovs_cleanup.rs`.
 
-mod flows;
+mod bridges;
 mod namespaces;
 mod survey;
 mod tables;
@@ -23,8 +23,8 @@ use survey::{Survey, survey};
 #[derive(clap::Args, Clone, PartialEq, Eq, Debug)]
 #[command(
     long_about = "Removes what vifd has put on this host: its flows (by their cookie), its ports and bridges (by \
-        external_ids:vifd-owner), what it remembered in other_config of VIFs, its tables of the packet \
-        filter (vifd), and its network namespaces. VIFs stay \
+        external_ids:vifd-owner), what it remembered in other_config of VIFs, no-flood of VIFs, its tables of the \
+        packet filter (vifd), the connections tracked for filtered ports, and its network namespaces. VIFs stay \
         plugged, on the dead VLAN, as if they were new. Bridges that others made stay, and physical bridges go on \
         forwarding. Bridges of ours stay for as long as they hold ports of others.\n\nTraffic of VIFs stops. \
         Refuses to work while the agent runs.",
@@ -68,6 +68,10 @@ pub(super) enum Removal {
     },
     /// Flows with our cookie on a bridge that stays.
     Flows { bridge: String, flows: usize },
+    /// That the switch floods nothing to a VIF.
+    NoFlood { port: String, bridge: String },
+    /// What is tracked for filtered ports: in the datapath of a bridge, or in the kernel.
+    Connections { place: String, zones: Vec<u16> },
     /// A table of the packet filter.
     Table { family: String, name: String },
     /// A network namespace.
@@ -92,6 +96,14 @@ impl Removal {
                 tag: None,
             } => format!("what was remembered of VIF {name} on {bridge} (it stays)"),
             Removal::Flows { bridge, flows } => format!("{flows} flows on {bridge}"),
+            Removal::NoFlood { port, bridge } => format!("no-flood of VIF {port} on {bridge}"),
+            Removal::Connections { place, zones } => {
+                let plural = if zones.len() == 1 { "" } else { "s" };
+                format!(
+                    "connections in {} conntrack zone{plural} of {place}",
+                    zones.len()
+                )
+            }
             Removal::Table { family, name } => format!("table {family} {name}"),
             Removal::Namespace { name } => format!("network namespace {name}"),
         }
@@ -134,24 +146,21 @@ async fn clean(config: &Config, dry_run: bool) -> Result<Report, Failure> {
         staying,
     } = survey(&switch.replica, config);
     let mut problems = Vec::new();
-    let (mut flows, unreachable) = flows::find(config, &staying).await;
+    let (mut on_bridges, unreachable) = bridges::find(config, &staying).await;
     problems.extend(unreachable);
-    kept.extend(flows::kept(&staying, &flows));
+    kept.extend(bridges::kept(&on_bridges));
     let mut filter = tables::find();
     let mut spaces = namespaces::find();
     if !dry_run {
         if let Err(failure) = survey::remove(&mut switch, &rows, Apply::Wait).await {
             problems.push(failure.text);
         }
-        problems.extend(flows::remove(config, &staying, &mut flows).await);
-        if let Some(problem) = tables::remove(&filter) {
-            problems.push(problem);
-            filter.clear();
-        }
+        problems.extend(bridges::remove(config, &mut on_bridges).await);
+        problems.extend(filter.remove());
         problems.extend(namespaces::remove(&mut spaces));
     }
-    let filter: Vec<Removal> = tables::removals(&filter).collect();
-    let removed = [rows, flows, filter, spaces].concat();
+    let on_bridges = bridges::removals(&on_bridges);
+    let removed = [rows, on_bridges, filter.removals(), spaces].concat();
     Ok(Report {
         dry_run,
         removed,

@@ -15,6 +15,8 @@ use crate::config::Config;
 
 /// Key of `external_ids` for the host whose vifd made the row.
 const OWNER: &str = "vifd-owner";
+/// Key of an interface's `external_ids` for the port that it is the VIF of.
+const VIF: &str = "iface-id";
 /// Keys of a VIF's `other_config` that remember its local VLAN.
 const HINT: [&str; 5] = [
     "net_uuid",
@@ -33,7 +35,7 @@ pub(super) struct Survey {
     pub rows: Vec<Removal>,
     /// Left, and why.
     pub kept: Vec<String>,
-    /// Bridges that stay, with whatever flows they have.
+    /// Bridges that stay, with whatever else is ours on them.
     pub staying: Vec<Staying>,
 }
 
@@ -43,6 +45,8 @@ pub(super) struct Staying {
     pub name: String,
     /// It leads to a physical network and is the operator's.
     pub uplink: bool,
+    /// Its VIFs: interfaces that say which port they are. None but on the integration bridge.
+    pub vifs: Vec<String>,
 }
 
 /// Looks at every bridge.
@@ -84,12 +88,22 @@ pub(super) fn survey(replica: &Replica, config: &Config) -> Survey {
             None => {}
         }
         let uplink = physical.contains(&*name) && owner(bridge).is_none();
+        let has_vifs = *name == *config.ovs.integration_bridge;
+        let interfaces = ports
+            .iter()
+            .filter(|_| has_vifs)
+            .flat_map(|(_, port)| lookup::interface_rows(replica, port));
+        let vifs = interfaces
+            .filter(|(_, row)| row.key("external_ids", VIF).is_some())
+            .map(|(_, row)| row.str("name").to_owned())
+            .collect();
         found.staying.push(Staying {
             name: name.to_string(),
             uplink,
+            vifs,
         });
         for (_, port) in ports {
-            found.port(port, &name, host, *name == *config.ovs.integration_bridge);
+            found.port(port, &name, host, has_vifs);
         }
     }
     found.rows.sort_by_key(|row| row.text());

@@ -1,23 +1,50 @@
-//! vifd's tables in the packet filter.
+//! vifd's tables in the packet filter, and what the kernel tracks for the ports that they filter.
+
+use std::collections::BTreeSet;
 
 use nft::batch::Batch;
+use nft::conn::Dump;
+use nft::conntrack::{Entry, Filter};
+use nft::data::Data;
+use nft::element::{Element, Elements};
 use nft::message::{Body, Family, Message, Op};
 use nft::name::Name;
-use nft::net::Client;
+use nft::net::{Client, ConntrackClient, DeleteFilters};
 use nft::table::Table;
 
 use super::Removal;
+
 /// vifd's own, and the one that closes ports while that is not whole.
 const NAMES: [&str; 2] = ["vifd", "vifd_closed"];
+/// The map from devices to marks, of which the first two bytes are the number of a port.
+const DEVICES: &str = "vif";
+/// The set that is there where the kernel has no zones: labels of connections name the ports.
+const OWNERS: &str = "owners";
 
-/// The tables that are there. A kernel without nf_tables has none.
-pub(super) fn find() -> Vec<(Family, String)> {
+/// What is there. A kernel without nf_tables has nothing.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Found {
+    tables: Vec<(Family, String)>,
+    /// The numbers of ports.
+    numbers: BTreeSet<u16>,
+    /// They are in the labels of connections; else they are zones.
+    in_labels: bool,
+}
+
+/// Looks.
+pub(super) fn find() -> Found {
     let Ok(mut client) = Client::open() else {
-        return Vec::new();
+        return Found::default();
     };
-    let dump = nft::conn::Dump::new(Op::GET_TABLE, Family::UNSPEC, Table::default());
+    let dump = Dump::new(Op::GET_TABLE, Family::UNSPEC, Table::default());
     let tables = client.dump(dump).unwrap_or_default();
-    tables.into_iter().filter_map(ours).collect()
+    let tables = tables.into_iter().filter_map(ours).collect();
+    let devices = elements(&mut client, DEVICES).unwrap_or_default();
+    Found {
+        tables,
+        numbers: devices.iter().filter_map(number).collect(),
+        in_labels: elements(&mut client, OWNERS).is_some(),
+    }
 }
 
 fn ours(message: Message) -> Option<(Family, String)> {
@@ -31,30 +58,144 @@ fn ours(message: Message) -> Option<(Family, String)> {
         .then(|| (family, name.to_owned()))
 }
 
-/// What a reader sees of them.
-pub(super) fn removals(tables: &[(Family, String)]) -> impl Iterator<Item = Removal> + '_ {
-    tables.iter().map(|(family, name)| Removal::Table {
-        family: match *family {
-            Family::BRIDGE => "bridge".to_owned(),
-            _ => "inet".to_owned(),
-        },
-        name: name.clone(),
+/// The elements of a set of the table that sees devices, if it has that set.
+fn elements(client: &mut Client, set: &str) -> Option<Vec<Element>> {
+    let [table, _] = NAMES;
+    let list = Elements {
+        elements: None,
+        ..Elements::new(table, set, Vec::new())
+    };
+    let dump = Dump::new(Op::GET_SETELEM, Family::BRIDGE, list);
+    let parts = client.dump(dump).ok()?.into_iter();
+    let elements = parts.filter_map(|part| match part.body {
+        Body::Elements(list) => list.elements,
+        _ => None,
+    });
+    Some(elements.flatten().collect())
+}
+
+fn number(device: &Element) -> Option<u16> {
+    match device.data.as_ref()? {
+        Data::Value(mark) => mark.as_slice().first_chunk().copied(),
+        Data::Verdict(_) => None,
+    }
+    .map(u16::from_ne_bytes)
+}
+
+impl Found {
+    /// What a reader sees of them.
+    pub fn removals(&self) -> Vec<Removal> {
+        let tables = self.tables.iter().map(|(family, name)| Removal::Table {
+            family: match *family {
+                Family::BRIDGE => "bridge".to_owned(),
+                _ => "inet".to_owned(),
+            },
+            name: name.clone(),
+        });
+        let connections = (!self.numbers.is_empty()).then(|| Removal::Connections {
+            place: "the kernel".to_owned(),
+            zones: self.numbers.iter().copied().collect(),
+        });
+        tables.chain(connections).collect()
+    }
+
+    /// Removes tables, all at once, then connections; says what went wrong. What could not be removed is found no more.
+    pub fn remove(&mut self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Err(problem) = self.remove_tables() {
+            problems.push(problem);
+            *self = Found::default();
+        }
+        if let Err(error) = self.forget_connections() {
+            problems.push(format!("tracked connections: {error}"));
+            self.numbers.clear();
+        }
+        problems
+    }
+
+    fn remove_tables(&self) -> Result<(), String> {
+        if self.tables.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for (family, name) in &self.tables {
+            batch.delete_table(*family, &Name::from(name.as_str()));
+        }
+        let result = Client::open()
+            .map_err(Into::into)
+            .and_then(|mut client| client.commit(batch, None));
+        result
+            .map(drop)
+            .map_err(|error| format!("tables of the packet filter: {error}"))
+    }
+
+    fn forget_connections(&self) -> std::io::Result<()> {
+        if self.numbers.is_empty() {
+            return Ok(());
+        }
+        let mut client = ConntrackClient::open(DeleteFilters::default())?;
+        client
+            .delete_where(&Filter::default(), |entry| self.is_ours(entry))
+            .map(drop)
+    }
+
+    fn is_ours(&self, entry: &Entry) -> bool {
+        match self.in_labels {
+            true => owners(entry).iter().any(|n| self.numbers.contains(n)),
+            false => self.numbers.contains(&entry.zone_number()),
+        }
+    }
+}
+
+/// The ports that let a connection pass, at either end.
+fn owners(entry: &Entry) -> [u16; 2] {
+    let labels = entry.labels.as_ref().map_or(&[][..], |b| b.as_slice());
+    [0, 4].map(|at| {
+        let bytes = labels.get(at..at + 2).and_then(|b| b.try_into().ok());
+        bytes.map_or(0, u16::from_ne_bytes)
     })
 }
 
-/// Removes them, all at once; says what went wrong.
-pub(super) fn remove(tables: &[(Family, String)]) -> Option<String> {
-    if tables.is_empty() {
-        return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::conntrack::Connection;
+    use crate::ops::nft::SetId;
+    use crate::plan::firewall::nft::layout;
+
+    #[test]
+    fn numbers_lie_where_the_planner_puts_them() {
+        assert_eq!((DEVICES, OWNERS), (SetId::Vif.name(), SetId::Owners.name()));
+        assert!(SetId::Vif.is_lower());
+        let mark = layout::mark(0x1234, 7, layout::NETWORK_SIDE);
+        assert_eq!(
+            number(&Element::pair(*b"tap0", mark.to_vec())),
+            Some(0x1234)
+        );
+        let entry = Entry {
+            labels: Some([[7, 1, 0, 0], [9, 2, 0, 0]].concat().into()),
+            ..Entry::default()
+        };
+        let connection = Connection {
+            family: Family::IPV4,
+            entry: entry.clone(),
+        };
+        assert_eq!(owners(&entry), connection.owners());
+        let found = Found {
+            numbers: BTreeSet::from([owners(&entry)[1], 5]),
+            in_labels: true,
+            ..Found::default()
+        };
+        assert!(found.is_ours(&entry));
+        let in_zone = |zone| Entry {
+            zone: Some(zone),
+            ..Entry::default()
+        };
+        let by_zone = Found {
+            in_labels: false,
+            ..found
+        };
+        assert!(by_zone.is_ours(&in_zone(5)));
+        assert!(!by_zone.is_ours(&in_zone(6)) && !by_zone.is_ours(&entry));
     }
-    let mut batch = Batch::new();
-    for (family, name) in tables {
-        batch.delete_table(*family, &Name::from(name.as_str()));
-    }
-    let result = Client::open()
-        .map_err(Into::into)
-        .and_then(|mut client| client.commit(batch, None));
-    result
-        .err()
-        .map(|error| format!("tables of the packet filter: {error}"))
 }
