@@ -317,8 +317,32 @@ fn whatever_happens_elements_allow_what_rules_do_and_a_restart_writes_nothing() 
     }
 }
 
+/// Another group at a port, other members of a remote group, or other rules of a group.
+fn change(random: &mut Random, world: &mut World, planner: &mut Planner) {
+    let n = random.below(4) as u128;
+    match random.below(4) {
+        0 => {
+            let groups: Vec<u128> = (0..4).filter(|_| random.below(2) == 0).collect();
+            let port = vm(1 + n % 3, &groups);
+            world.wish(planner, Delta::Port(port));
+        }
+        1 => {
+            let list = [format!("{}/32", random.address())];
+            let list: Vec<&str> = list.iter().map(String::as_str).collect();
+            let keep = random.below(3);
+            let list = &list[..usize::from(keep > 0)];
+            world.wish(planner, member(n, u128::from(random.below(4)), list));
+        }
+        _ => {
+            let rules = random.rules(n);
+            world.wish(planner, group(n, rules));
+        }
+    }
+}
+
 #[test]
 fn a_change_in_many_batches_allows_nothing_that_no_version_of_the_rules_did() {
+    let mut n_beside = 0;
     for seed in 100..140 {
         let mut random = Random(seed);
         let mut world = World {
@@ -335,25 +359,7 @@ fn a_change_in_many_batches_allows_nothing_that_no_version_of_the_rules_did() {
         let mut versions = vec![planner.desired().clone()];
         for _ in 0..30 {
             for _ in 0..1 + random.below(3) {
-                let n = random.below(4) as u128;
-                match random.below(4) {
-                    0 => {
-                        let groups: Vec<u128> = (0..4).filter(|_| random.below(2) == 0).collect();
-                        let port = vm(1 + n % 3, &groups);
-                        world.wish(&mut planner, Delta::Port(port));
-                    }
-                    1 => {
-                        let list = [format!("{}/32", random.address())];
-                        let list: Vec<&str> = list.iter().map(String::as_str).collect();
-                        let keep = random.below(3);
-                        let list = &list[..usize::from(keep > 0)];
-                        world.wish(&mut planner, member(n, u128::from(random.below(4)), list));
-                    }
-                    _ => {
-                        let rules = random.rules(n);
-                        world.wish(&mut planner, group(n, rules));
-                    }
-                }
+                change(&mut random, &mut world, &mut planner);
                 versions.push(planner.desired().clone());
             }
             loop {
@@ -361,7 +367,14 @@ fn a_change_in_many_batches_allows_nothing_that_no_version_of_the_rules_did() {
                 if world.pending.is_empty() {
                     break;
                 }
+                let at_the_filter = world.pending.iter().filter(|batch| items(batch) > 0);
+                n_beside += usize::from(at_the_filter.count() > 1);
                 world.carry_out(&mut planner, 0);
+                // Batches are under way, and the next change is there.
+                if random.below(4) == 0 && versions.len() < 20 {
+                    change(&mut random, &mut world, &mut planner);
+                    versions.push(planner.desired().clone());
+                }
                 let shape = planner.filter().numbers.shape();
                 for n in 1..=3 {
                     let tap = format!("tap{}", short(pid(n)));
@@ -386,6 +399,7 @@ fn a_change_in_many_batches_allows_nothing_that_no_version_of_the_rules_did() {
             versions.drain(..versions.len() - 1);
         }
     }
+    assert!(n_beside > 100, "two were under way {n_beside} times");
 }
 
 #[test]
