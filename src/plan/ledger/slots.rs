@@ -13,10 +13,31 @@ use rustc_hash::FxBuildHasher;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Slot(u32);
 
+/// A number in the index, with what the key's hash was made to: so growing the index, and passing by what happens to lie
+/// in the same place, look at no key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Mark {
+    hash: u32,
+    slot: Slot,
+}
+
+impl Mark {
+    fn spread(self) -> u64 {
+        spread(self.hash)
+    }
+}
+
+/// Fibonacci hashing: the table takes its place from the low bits and a tag from the high ones.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .rotate_left(32)
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Slots<K, T> {
-    index: HashTable<Slot>,
+    index: HashTable<Mark>,
     slots: Vec<Option<(K, T)>>,
     free: Vec<Slot>,
 }
@@ -31,8 +52,9 @@ impl<K, T> Default for Slots<K, T> {
     }
 }
 
-fn hash<K: Hash>(key: &K) -> u64 {
-    FxBuildHasher.hash_one(key)
+fn hash<K: Hash>(key: &K) -> u32 {
+    let hash = FxBuildHasher.hash_one(key);
+    (hash ^ hash >> 32) as u32
 }
 
 fn is_at<K: Eq, T>(slots: &[Option<(K, T)>], slot: Slot, key: &K) -> bool {
@@ -42,20 +64,18 @@ fn is_at<K: Eq, T>(slots: &[Option<(K, T)>], slot: Slot, key: &K) -> bool {
 impl<K: Clone + Eq + Hash, T> Slots<K, T> {
     /// Where a key is kept.
     pub fn find(&self, key: &K) -> Option<Slot> {
-        let is_key = |slot: &Slot| is_at(&self.slots, *slot, key);
-        self.index.find(hash(key), is_key).copied()
+        let hash = hash(key);
+        let is_key = |mark: &Mark| mark.hash == hash && is_at(&self.slots, mark.slot, key);
+        self.index.find(spread(hash), is_key).map(|mark| mark.slot)
     }
 
     /// The same; a key that is not there is put there first.
     pub fn find_or_insert(&mut self, key: &K, value: impl FnOnce() -> T) -> Slot {
         let slots = &mut self.slots;
-        let rehash = |slot: &Slot| match slots.get(slot.0 as usize) {
-            Some(Some((key, _))) => hash(key),
-            _ => 0,
-        };
-        let is_key = |slot: &Slot| is_at(slots, *slot, key);
-        match self.index.entry(hash(key), is_key, rehash) {
-            Entry::Occupied(there) => *there.get(),
+        let hash = hash(key);
+        let is_key = |mark: &Mark| mark.hash == hash && is_at(slots, mark.slot, key);
+        match self.index.entry(spread(hash), is_key, |mark| mark.spread()) {
+            Entry::Occupied(there) => there.get().slot,
             Entry::Vacant(hole) => {
                 let kept = Some((key.clone(), value()));
                 let slot = match self.free.pop() {
@@ -71,7 +91,7 @@ impl<K: Clone + Eq + Hash, T> Slots<K, T> {
                         Slot(u32::try_from(slots.len() - 1).unwrap_or(u32::MAX))
                     }
                 };
-                hole.insert(slot);
+                hole.insert(Mark { hash, slot });
                 slot
             }
         }
@@ -102,7 +122,11 @@ impl<K: Clone + Eq + Hash, T> Slots<K, T> {
         let Some((key, _)) = place.take() else {
             return;
         };
-        if let Ok(there) = self.index.find_entry(hash(&key), |other| *other == slot) {
+        let mark = Mark {
+            hash: hash(&key),
+            slot,
+        };
+        if let Ok(there) = self.index.find_entry(mark.spread(), |other| *other == mark) {
             there.remove();
         }
         self.free.push(slot);
