@@ -19,6 +19,7 @@ use vifd::telemetry::SwitchTraffic;
 
 struct Bed {
     switch: Switch,
+    namespace: Arc<Namespace>,
     _scratch: Scratch,
 }
 
@@ -29,6 +30,7 @@ impl Bed {
         let switch = Switch::start(&namespace, scratch.path(), Datapath::Netdev).unwrap();
         Bed {
             switch,
+            namespace,
             _scratch: scratch,
         }
     }
@@ -501,5 +503,81 @@ fn ends_when_nobody_asks_or_listens_any_more() {
         tokio::time::timeout(LIMIT, batches.closed())
             .await
             .expect("the executor ends");
+    });
+}
+
+/// What the executor tells next of ports that are flooded to.
+async fn floods(mailbox: &mut Mailbox) -> Vec<(u16, bool)> {
+    mailbox
+        .until("news of floods", |event| match event {
+            ExecEvent::Floods { ports, .. } => Some(ports.clone()),
+            _ => None,
+        })
+        .await
+}
+
+#[test]
+fn what_others_change_of_floods_is_told_and_what_a_batch_does_is_not() {
+    let bed = Bed::new();
+    bed.add_bridge();
+    let ip = |lines: &str| testbed::ip_batch(&bed.namespace, lines).unwrap();
+    ip("link add tap0 type veth peer name peer0\nlink set tap0 up\n");
+    for words in [
+        "add-port br0 tap0 -- set Interface tap0 ofport_request=5",
+        "add-port br0 op0 -- set Interface op0 type=internal ofport_request=6",
+    ] {
+        bed.switch
+            .vsctl(&words.split(' ').collect::<Vec<_>>())
+            .unwrap();
+    }
+    let management = bed.switch.management("br0");
+    let by_hand = |port: &str, how: &str| {
+        bed.switch
+            .ofctl(&["mod-port", &management, port, how])
+            .unwrap();
+    };
+    by_hand("op0", "no-flood");
+    let frags = |mode: &str| {
+        bed.switch.ofctl(&["set-frags", &management, mode]).unwrap();
+    };
+    frags("nx-match");
+    let item = |is_unflooded: bool| FlowItem {
+        key: FlowKey::no_flood(5),
+        body: is_unflooded.then(FlowBody::no_flood),
+        learned: None,
+        zone: None,
+    };
+    block_on(async {
+        let (mut mailbox, _) = bed.executor();
+        let found = up(&mut mailbox).await;
+        assert_eq!(found, [(FlowKey::no_flood(6), FlowBody::no_flood())]);
+        let shown = bed.switch.ofctl(&["get-frags", &management]).unwrap();
+        assert_eq!(shown.trim(), "nx-match", "how fragments are treated stays");
+
+        done(mailbox.carry_out(Items::Flows(vec![item(true)])).await);
+        by_hand("op0", "flood");
+        assert_eq!(floods(&mut mailbox).await, [(6, false)]);
+        by_hand("op0", "no-flood");
+        assert_eq!(floods(&mut mailbox).await, [(6, true)]);
+        by_hand("tap0", "flood");
+        assert_eq!(floods(&mut mailbox).await, [(5, false)]);
+        done(mailbox.carry_out(Items::Flows(vec![item(true)])).await);
+        done(mailbox.carry_out(Items::Flows(vec![item(false)])).await);
+        // A device of another kind takes the place of this one.
+        done(mailbox.carry_out(Items::Flows(vec![item(true)])).await);
+        ip("link del tap0\n");
+        let words = ["set", "Interface", "tap0", "type=internal"];
+        bed.switch.vsctl(&words).unwrap();
+        assert_eq!(floods(&mut mailbox).await, [(5, false)]);
+        done(mailbox.carry_out(Items::Flows(vec![item(true)])).await);
+        ip("link set tap0 down\nlink set tap0 up\n");
+        by_hand("op0", "flood");
+        assert_eq!(
+            floods(&mut mailbox).await,
+            [(6, false)],
+            "nothing else in between"
+        );
+        let shown = bed.switch.ofctl(&["show", &management]).unwrap();
+        assert!(shown.contains("NO_FLOOD"), "{shown}");
     });
 }

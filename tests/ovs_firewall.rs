@@ -351,3 +351,53 @@ fn restarts_change_nothing_and_let_nothing_through() -> Result<()> {
     assert!(!lab.ping(other, b)?, "and no longer");
     Ok(())
 }
+
+#[test]
+fn the_switch_floods_to_no_vif_again_whatever_becomes_of_its_port() -> Result<()> {
+    let mut lab = Lab::new(&group("shut", &[OUT]), &[&["shut"], &["shut"]])?;
+    let (a, b) = (0, 1);
+    let tap = lab.vms[a].tap().to_owned();
+    let switch = &lab.site.hosts[0].hypervisor.switch;
+    let management = switch.management("br-int");
+    let number = switch.vsctl(&["get", "Interface", &tap, "ofport"])?;
+    let is_unflooded = |lab: &Lab| -> Result<bool> {
+        let shown = lab.ofctl(&["show", &management])?;
+        let (_, port) = shown.split_once(&format!("({tap})")).context("the port")?;
+        let config = port.lines().find(|line| line.contains("config:"));
+        Ok(config.is_some_and(|line| line.contains("NO_FLOOD")))
+    };
+    let again =
+        |lab: &Lab, what: &str| wait_until(what, PATIENCE, || Ok(is_unflooded(lab)?.then_some(())));
+    let broadcast_arrives = |lab: &Lab| -> Result<bool> {
+        let receiver = lab.bind_any(a, 4000)?;
+        let sender = lab.bind(b, 0)?;
+        sender.set_broadcast(true)?;
+        sender.send_to(b"x", (Ipv4Addr::new(10, 1, 255, 255), 4000))?;
+        arrives(&receiver, 1)
+    };
+    assert!(is_unflooded(&lab)? && !broadcast_arrives(&lab)?);
+    let (flows, ports) = (lab.site.hosts[0].flows()?, lab.site.hosts[0].ports()?);
+    for _ in 0..3 {
+        lab.ofctl(&["mod-port", &management, &tap, "flood"])?;
+        again(&lab, "another hand is followed")?;
+        assert!(!broadcast_arrives(&lab)?);
+    }
+    lab.site.hosts[0].check_same(&flows, &ports, "after another hand")?;
+
+    // A device of another kind under the same name and number.
+    testbed::ip_batch(
+        lab.site.hosts[0].hypervisor.namespace(),
+        &format!("link del {tap}\n"),
+    )?;
+    let switch = &lab.site.hosts[0].hypervisor.switch;
+    switch.vsctl(&["set", "Interface", &tap, "type=internal"])?;
+    assert_eq!(
+        switch.vsctl(&["get", "Interface", &tap, "ofport"])?,
+        number,
+        "the switch gives the same number"
+    );
+    again(&lab, "a new device is followed")?;
+    lab.settle()?;
+    assert_eq!(lab.site.hosts[0].flows()?, flows, "after a new device");
+    Ok(())
+}

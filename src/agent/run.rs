@@ -277,6 +277,10 @@ impl Agent {
                 self.metrics.resync(label(&Target::Flows(bridge.clone())));
                 info!(%bridge, flows = flows.len(), "flow connection up");
             }
+            ExecEvent::Floods { bridge, ports } => {
+                self.metrics.event("floods");
+                info!(%bridge, ports = ports.len(), "another hand changed what is flooded to, or a device was replaced");
+            }
             ExecEvent::FlowsDown { bridge, reason } => {
                 self.metrics.event("flows_down");
                 warn!(%bridge, %reason, "flow connection down");

@@ -143,6 +143,14 @@ pub enum ExecEvent {
         /// Why.
         reason: Arc<str>,
     },
+    /// On a bridge whose flow connection is up another hand has changed what the switch floods to, or a device was
+    /// replaced. Not told: what a batch does, and ports that are gone.
+    Floods {
+        /// The bridge.
+        bridge: Arc<str>,
+        /// OpenFlow ports, and whether the switch floods nothing to them now.
+        ports: Vec<(u16, bool)>,
+    },
     /// The packet filter can be used; this is what stands of vifd's tables.
     NftUp {
         /// The design that the kernel can carry.

@@ -373,10 +373,12 @@ impl Planner {
                     ledger.go_online_with(flows);
                 }
                 if bridge == self.config.integration_bridge {
+                    self.unflooded.clear();
                     self.on_unflooded(ports);
                     self.renew_zones();
                 }
             }
+            ExecEvent::Floods { bridge, ports } => self.on_floods(&bridge, ports),
             ExecEvent::FlowsDown { bridge, .. } => {
                 let gone = self.observed.switch_up() && self.observed.bridge(&bridge).is_none();
                 if let Some(ledger) = self.flows.get_mut(&bridge) {

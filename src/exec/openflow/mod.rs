@@ -8,8 +8,9 @@
 //! After a restart of the switch everything installed is gone, so every connection starts with a dump. So does
 //! one after a flow of ours was deleted by another hand, as a flow monitor tells: an operator's, or the switch's own,
 //! which empties a bridge whose `fail_mode` changes (`ofproto/connmgr.c`). Changes of a flow are not told with its
-//! cookie; they go unseen.
+//! cookie; they go unseen. That the switch floods to a port again, or no longer, is told as well ([`ports`]).
 
+mod ports;
 mod wire;
 
 use std::io;
@@ -28,6 +29,7 @@ use super::{Backoff, Deserted, Teller};
 use crate::ops::flow::{FlowBody, FlowKey};
 use crate::ops::{Batch, ExecEvent, FlowItem, Items, Outcome, Target};
 use crate::telemetry::SwitchTraffic;
+use ports::Ports;
 
 /// Messages between two barriers: more than any batch has, so that a batch costs one barrier.
 const WINDOW_MESSAGES: usize = 32 << 10;
@@ -64,6 +66,7 @@ pub fn spawn(
         backoff: Backoff::nearby(),
         complaint: None,
         absent: false,
+        ports: Ports::default(),
     };
     tokio::spawn(async move {
         // It ends when nobody asks or listens any more; there is nobody to tell.
@@ -82,12 +85,16 @@ struct Executor {
     complaint: Option<String>,
     /// Nobody has made the socket yet.
     absent: bool,
+    /// What this connection knows of them.
+    ports: Ports,
 }
 
 /// The tags of requests. Batches are counted from 1, too far to come here.
 const MONITOR: Tag = Tag(u64::MAX);
 const DUMP: Tag = Tag(u64::MAX - 1);
 const PORTS: Tag = Tag(u64::MAX - 2);
+const CONFIG: Tag = Tag(u64::MAX - 3);
+const TELL: Tag = Tag(u64::MAX - 4);
 
 /// A batch under way.
 struct Pending {
@@ -96,6 +103,8 @@ struct Pending {
     item_of: Vec<usize>,
     /// Items that were not even sent.
     unsent: Reasons,
+    /// Items that are ports, and whether the switch is to flood nothing to them.
+    ports: Vec<(usize, u16, bool)>,
 }
 
 /// A batch that changes ports waits for what they are: a modification has to give their hardware addresses.
@@ -179,6 +188,7 @@ impl Executor {
             }
         };
         self.absent = false;
+        self.ports = Ports::default();
         let flows = match self.opened(&handle, &mut events).await {
             Ok(flows) => flows,
             Err(end) => return end,
@@ -223,17 +233,24 @@ impl Executor {
         loop {
             tokio::select! {
                 event = events.next() => match event {
-                    // The monitor first, so that no change falls between the two.
                     Some(Event::Ready { .. }) => {
-                        for (tag, request) in [
-                            (MONITOR, wire::monitor()),
-                            (PORTS, wire::ports()),
-                            (DUMP, wire::dump()),
-                        ] {
-                            let sent = handle.request(tag, request.map_err(End::Lost)?);
-                            sent.map_err(|error| End::Lost(error.to_string()))?;
+                        request(handle, CONFIG, wire::config())?;
+                    }
+                    Some(Event::Reply { tag: CONFIG, frame, .. }) => {
+                        let messages = wire::tell_ports(&frame).map_err(End::Lost)?;
+                        let sent = handle.submit_batch(TELL, messages);
+                        sent.map_err(|error| End::Lost(error.to_string()))?;
+                        // What tells of changes first, so that none falls between.
+                        request(handle, MONITOR, wire::monitor())?;
+                        request(handle, PORTS, wire::ports())?;
+                        request(handle, DUMP, wire::dump())?;
+                    }
+                    Some(Event::BatchDone { tag: TELL, errors }) => {
+                        if let Some((_, error)) = errors.first() {
+                            warn!(bridge = %self.settings.bridge, %error, "no news of ports: floods that others allow go unseen");
                         }
                     }
+                    Some(Event::Unsolicited { frame }) => self.told(&frame),
                     Some(Event::Failed { tag: MONITOR, failure, .. }) => {
                         warn!(bridge = %self.settings.bridge, %failure, "no flow monitor: deletions by others go unseen");
                     }
@@ -244,7 +261,10 @@ impl Executor {
                         wire::dumped(&frame, &mut flows).map_err(End::Lost)?;
                         if !more {
                             // Answers come in the order of the requests.
-                            flows.extend(wire::unflooded(&ports));
+                            let unflooded = wire::unflooded(&ports);
+                            self.ports.read(unflooded.clone());
+                            let keys = unflooded.map(FlowKey::no_flood);
+                            flows.extend(keys.map(|key| (key, FlowBody::no_flood())));
                             return Ok(flows);
                         }
                     }
@@ -277,11 +297,36 @@ impl Executor {
                 },
                 () = self.teller.events.closed() => Err(End::Deserted),
             };
+            let step = match step {
+                Ok(()) if pending.is_none() => self.tell_ports().await,
+                step => step,
+            };
             if let Err(end) = step {
                 let waiting = waiting.map(|waiting| waiting.batch.id);
                 return self.abandon(end, pending.map(|p| p.id).or(waiting)).await;
             }
         }
+    }
+
+    /// A message that answers nothing.
+    fn told(&mut self, frame: &Frame) {
+        if let Some((port, is_unflooded)) = wire::port_status(frame) {
+            self.ports.told(port, is_unflooded);
+        }
+    }
+
+    /// Passes on what the switch told of ports.
+    async fn tell_ports(&mut self) -> Result<(), End> {
+        let ports = self.ports.news();
+        if ports.is_empty() {
+            return Ok(());
+        }
+        let bridge = self.settings.bridge.clone();
+        debug!(%bridge, ?ports, "floods are not as they were");
+        Ok(self
+            .teller
+            .event(ExecEvent::Floods { bridge, ports })
+            .await?)
     }
 
     /// One part of what the ports are; the last one sends the batch on its way.
@@ -329,8 +374,7 @@ impl Executor {
         if items.iter().all(|item| item.key.is_no_flood().is_none()) {
             return self.submit(batch, &[], handle, pending);
         }
-        let sent = handle.request(PORTS, wire::ports().map_err(End::Lost)?);
-        sent.map_err(|error| End::Lost(error.to_string()))?;
+        request(handle, PORTS, wire::ports())?;
         *waiting = Some(Waiting {
             batch,
             ports: Vec::new(),
@@ -354,10 +398,15 @@ impl Executor {
         self.traffic.openflow_barriers.inc();
         let bridge = &self.settings.bridge;
         debug!(%bridge, batch = batch.id, flow_mods = item_of.len(), "flow batch sent");
+        let is_port = |(at, item): (usize, &FlowItem)| {
+            let port = item.key.is_no_flood()?;
+            Some((at, port, item.body.is_some()))
+        };
         *pending = Some(Pending {
             id: batch.id,
             item_of,
             unsent,
+            ports: items.iter().enumerate().filter_map(is_port).collect(),
         });
         let sent = handle.submit_batch(Tag(batch.id), messages);
         sent.map_err(|error| End::Lost(error.to_string()))
@@ -372,6 +421,11 @@ impl Executor {
             Some(Event::BatchDone { tag, errors }) => {
                 if let Some(done) = pending.take_if(|pending| pending.id == tag.0) {
                     let refused = refused(&errors, &done.item_of, done.unsent);
+                    for (at, port, is_unflooded) in done.ports {
+                        if refused.iter().all(|(bad, _)| *bad != at) {
+                            self.ports.done(port, is_unflooded);
+                        }
+                    }
                     let outcome = Outcome::Done {
                         refused,
                         next_cfg: None,
@@ -388,6 +442,10 @@ impl Executor {
                 Err(reason) => Err(End::Lost(reason)),
             },
             Some(Event::MonitorPaused) => Err(End::Lost("deletions of flows went unseen".into())),
+            Some(Event::Unsolicited { frame }) => {
+                self.told(&frame);
+                Ok(())
+            }
             // The reason for all of it follows with the end of the connection.
             Some(Event::Failed { failure, .. }) => {
                 debug!(bridge = %self.settings.bridge, %failure, "no answer to a request");
@@ -398,6 +456,11 @@ impl Executor {
             None => Err(End::Lost("connection closed".into())),
         }
     }
+}
+
+fn request(handle: &Handle, tag: Tag, frame: Result<Frame, String>) -> Result<(), End> {
+    let sent = handle.request(tag, frame.map_err(End::Lost)?);
+    sent.map_err(|error| End::Lost(error.to_string()))
 }
 
 /// Items that did not take effect, with the reason.

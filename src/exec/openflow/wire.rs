@@ -3,11 +3,11 @@
 //! All additions are `ADD`: it replaces a flow of equal table, priority and match. Held by `tests/exec_openflow.rs`.
 
 use ofproto::EncodeError;
-use ofproto::conn::Frame;
+use ofproto::conn::{Batch, Frame};
 use ofproto::matching::Match;
 use ofproto::msg::{
-    FlowMod, FlowModCommand, FlowMonitorRequest, FlowStatsRequest, FlowUpdate, Message, PhyPort,
-    PortMod, StatsReply, StatsRequest, monitor_flags,
+    AsyncConfig, FlowMod, FlowModCommand, FlowMonitorRequest, FlowStatsRequest, FlowUpdate,
+    Message, PhyPort, PortMod, PortReason, StatsReply, StatsRequest, SwitchConfig, monitor_flags,
 };
 
 use crate::ops::flow::{FlowBody, FlowKey, cookie};
@@ -87,13 +87,54 @@ pub(super) fn described(frame: &Frame, ports: &mut Vec<PhyPort>) -> Result<(), S
 
 /// `OFPPC_NO_FLOOD` (OF1.0 §5.2.1).
 const NO_FLOOD: u32 = 1 << 4;
+/// Any number but 0.
+const MISS_SEND_LEN: u16 = 128;
 
-/// Ports that the switch floods nothing to, as flows are told.
-pub(super) fn unflooded(ports: &[PhyPort]) -> impl Iterator<Item = (FlowKey, FlowBody)> {
-    ports
-        .iter()
-        .filter(|port| port.config & NO_FLOOD != 0)
-        .map(|port| (FlowKey::no_flood(port.port_no.0), FlowBody::no_flood()))
+/// Ports that the switch floods nothing to.
+pub(super) fn unflooded(ports: &[PhyPort]) -> impl Iterator<Item = u16> + Clone {
+    let is_unflooded = |port: &&PhyPort| port.config & NO_FLOOD != 0;
+    ports.iter().filter(is_unflooded).map(|port| port.port_no.0)
+}
+
+/// Asks how the switch treats fragments, which goes with whether it tells anything unasked.
+pub(super) fn config() -> Result<Frame, String> {
+    frame(&Message::GetConfigRequest)
+}
+
+/// A management connection is told nothing unasked unless it wants packets (`ofproto/connmgr.c`,
+/// `ofconn_receives_async_msg`). So it is to want some, but of all that is told only what ports are new or changed.
+pub(super) fn tell_ports(config: &Frame) -> Result<Batch, String> {
+    let config = match Message::decode(config.bytes()) {
+        Ok((_, Message::GetConfigReply(config))) => config,
+        Ok(_) => return Err("configuration: answered by something else".into()),
+        Err(error) => return Err(format!("configuration: {error}")),
+    };
+    let reasons = (1 << PortReason::ADD.0) | (1 << PortReason::MODIFY.0);
+    let only_ports = AsyncConfig {
+        port_status: [reasons; 2],
+        ..AsyncConfig::default()
+    };
+    let some = SwitchConfig {
+        miss_send_len: MISS_SEND_LEN,
+        ..config
+    };
+    let mut messages = Batch::new();
+    for message in [
+        Message::SetAsyncConfig(only_ports),
+        Message::SetConfig(some),
+    ] {
+        messages.push_with(|out| message.encode(0, out));
+    }
+    Ok(messages)
+}
+
+/// Of a message that answers nothing: a port that is new or changed, and whether the switch floods nothing to it.
+pub(super) fn port_status(frame: &Frame) -> Option<(u16, bool)> {
+    let (_, Message::PortStatus(status)) = Message::decode(frame.bytes()).ok()? else {
+        return None;
+    };
+    let port = status.port;
+    (status.reason != PortReason::DELETE).then_some((port.port_no.0, port.config & NO_FLOOD != 0))
 }
 
 /// Floods to a port, or no longer.
@@ -147,8 +188,11 @@ pub(super) fn deleted_ours(frame: &Frame) -> Result<bool, String> {
 }
 
 fn ask(body: StatsRequest) -> Result<Frame, String> {
+    frame(&Message::StatsRequest { flags: 0, body })
+}
+
+fn frame(message: &Message) -> Result<Frame, String> {
     let mut bytes = Vec::new();
-    let message = Message::StatsRequest { flags: 0, body };
     message
         .encode(0, &mut bytes)
         .map_err(|error| format!("request: {error}"))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{World, in_order};
 use crate::model::*;
+use crate::ops::flow::FlowKey;
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
 use crate::plan::Planner;
 
@@ -17,6 +18,22 @@ impl World {
                 port.wired = false;
             }
             planner.fact(Fact::Port(fact.clone()), self.now());
+        }
+    }
+
+    /// A device is replaced under its name and number: the switch floods to it again.
+    pub fn replace_device(&mut self, planner: &mut Planner, name: &str) {
+        let bridge: Arc<str> = "br-int".into();
+        let fact = self.ports.get(name).filter(|fact| fact.bridge == bridge);
+        let Some(OfportState::Assigned(number)) = fact.map(|fact| fact.ofport) else {
+            return;
+        };
+        let flows = self.flows.get_mut(&bridge);
+        let key = FlowKey::no_flood(number.number());
+        let was_unflooded = flows.is_some_and(|flows| flows.remove(&key).is_some());
+        if was_unflooded && self.connected.contains(&bridge) {
+            let ports = vec![(number.number(), false)];
+            planner.event(ExecEvent::Floods { bridge, ports }, self.now());
         }
     }
 

@@ -76,7 +76,7 @@ impl Planner {
     /// others are an operator's.
     pub(in crate::plan) fn on_unflooded(&mut self, ports: Vec<(FlowKey, FlowBody)>) {
         if !self.observed.switch_complete() {
-            self.unflooded = ports;
+            self.unflooded.extend(ports);
             return;
         }
         let bridge = self.config.integration_bridge.clone();
@@ -96,6 +96,26 @@ impl Planner {
             if key.is_no_flood().is_some_and(|port| vifs.contains(&port)) {
                 ledger.observe(&key, Some(body));
             }
+        }
+    }
+
+    /// The switch floods to ports again, or no longer, and it was not the agent's doing.
+    pub(in crate::plan) fn on_floods(&mut self, bridge: &str, ports: Vec<(u16, bool)>) {
+        if *bridge != *self.config.integration_bridge {
+            return;
+        }
+        let mut unflooded = Vec::new();
+        for (port, is_unflooded) in ports {
+            let key = FlowKey::no_flood(port);
+            self.unflooded.retain(|(found, _)| *found != key);
+            if is_unflooded {
+                unflooded.push((key, FlowBody::no_flood()));
+            } else if let Some(ledger) = self.flows.get_mut(bridge) {
+                ledger.observe(&key, None);
+            }
+        }
+        if !unflooded.is_empty() {
+            self.on_unflooded(unflooded);
         }
     }
 

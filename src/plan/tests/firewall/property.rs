@@ -151,15 +151,29 @@ pub(super) fn play_one(world: &mut World, planner: &mut Planner, step: GroupStep
     }
 }
 
+/// The device of this tap is replaced.
+#[derive(Clone, Debug)]
+struct Replaced(u8);
+
+fn happening() -> impl Strategy<Value = Result<GroupStep, Replaced>> {
+    prop_oneof![
+        30 => group_step().prop_map(Ok),
+        1 => (0..8u8).prop_map(|tap| Err(Replaced(tap))),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn incremental_equals_full(steps in prop::collection::vec(group_step(), 1..120)) {
+    fn incremental_equals_full(steps in prop::collection::vec(happening(), 1..120)) {
         let mut world = World::with_flow_firewall();
         let mut planner = world.start_agent();
         for step in steps {
-            play_one(&mut world, &mut planner, step);
+            match step {
+                Ok(step) => play_one(&mut world, &mut planner, step),
+                Err(Replaced(tap)) => world.replace_device(&mut planner, &format!("tap{tap}")),
+            }
         }
         check(&mut world, &mut planner)?;
         prop_assert_eq!(planner.firewall_counts(), counted(&planner));

@@ -7,7 +7,7 @@ use ofproto::action::Action;
 use super::super::world::*;
 use super::{group, group_id, member, port_in, rule, tcp};
 use crate::model::*;
-use crate::ops::{Batch, FlowItem, Items, Outcome, Target};
+use crate::ops::{Batch, ExecEvent, FlowItem, Items, Outcome, Target};
 use crate::plan::cell::{CellId, Facet, Key};
 use crate::plan::explain::StepState;
 use crate::plan::flows::text;
@@ -460,4 +460,41 @@ fn rules_changed_while_away(flows_last: bool) {
         assert_eq!(own(&world), before);
     }
     assert!(planner.is_settled_in());
+}
+
+#[test]
+fn a_device_that_is_replaced_is_not_flooded_to_again() {
+    let (mut world, mut planner) = one_port();
+    for n in 1..=40 {
+        world.wish(&mut planner, Delta::Port(port_in(n, 1, &[1])));
+        world.plug(&mut planner, &format!("tap{n}"), port_id(n), mac(n));
+    }
+    world.quiesce(&mut planner);
+    let stands = world.flows["br-int"].clone();
+    let before = planner.stats();
+    world.replace_device(&mut planner, "tap7");
+    assert_ne!(world.flows["br-int"], stands);
+    world.think(&mut planner);
+    let [batch] = &world.pending[..] else {
+        panic!("{:?}", world.pending)
+    };
+    let items = flows(batch);
+    assert_eq!(items.len(), 1, "{items:?}");
+    assert!(items[0].key.is_no_flood().is_some() && items[0].body.is_some());
+    assert_eq!(tag(&world, "tap7"), Some(1), "it stays on its network");
+    world.quiesce(&mut planner);
+    assert_eq!(world.flows["br-int"], stands);
+    let rendered = planner.stats().cells_rendered - before.cells_rendered;
+    assert!(rendered <= 6, "{rendered} cells");
+
+    // An operator's port is the operator's, whatever becomes of it.
+    let floods = |is_unflooded| ExecEvent::Floods {
+        bridge: "br-int".into(),
+        ports: vec![(999, is_unflooded)],
+    };
+    for is_unflooded in [true, false] {
+        planner.event(floods(is_unflooded), world.now());
+        world.think(&mut planner);
+        assert_eq!(world.pending, []);
+    }
 }
