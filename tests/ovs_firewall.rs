@@ -51,7 +51,7 @@ impl Lab {
     }
 
     fn settle(&mut self) -> Result<()> {
-        self.site.hosts[0].wait_settled()
+        self.site.wait_followed(0)
     }
 
     fn change(&mut self, lines: &str) -> Result<()> {

@@ -32,6 +32,8 @@ pub struct Site {
     program: PathBuf,
     underlay: Underlay,
     scratch: Scratch,
+    /// Times that [`Site::wait_followed`] was called.
+    markers: u32,
 }
 
 /// A hypervisor with its agent.
@@ -54,6 +56,7 @@ impl Site {
             program: program.to_owned(),
             underlay: Underlay::new()?,
             scratch,
+            markers: 0,
         })
     }
 
@@ -138,6 +141,29 @@ impl Site {
             },
         );
         done.with_context(|| format!("{last}{}", self.explain(specs)))
+    }
+
+    /// Waits until an agent has been told everything that was written so far, and has nothing left to do. (One that has
+    /// nothing to do may not have heard of the last change yet.)
+    pub fn wait_followed(&mut self, host: usize) -> Result<()> {
+        let id = "00000000-aaaa-4000-8000-000000000000";
+        self.markers += 1;
+        let name = format!("marker-{}", self.markers);
+        let marker = match self.markers {
+            1 => serde_json::json!({"create": "network", "id": id, "name": name, "type": "local"}),
+            _ => serde_json::json!({"set": "network", "network": id, "name": name}),
+        };
+        self.database.apply(&marker.to_string())?;
+        let host = &mut self.hosts[host];
+        wait_until("the agent has been told", PATIENCE, || {
+            host.agent.check_running()?;
+            let Ok(desired) = host.agent.json(&["dump", "desired"]) else {
+                return Ok(None);
+            };
+            let mut networks = desired["networks"].as_array().into_iter().flatten();
+            Ok(networks.any(|n| n["name"] == *name).then_some(()))
+        })?;
+        host.wait_settled()
     }
 
     /// What the agents say about the first of some ports, for error messages.
