@@ -361,23 +361,7 @@ impl Planner {
                     self.fact(fact, now);
                 }
             }
-            ExecEvent::FlowsUp { bridge, flows } => {
-                if bridge == self.config.integration_bridge {
-                    self.int_flows_since = Some(now.mono_ms);
-                    self.is_opening = self.filters_by_flows();
-                }
-                let (ports, flows): (Vec<_>, Vec<_>) = flows
-                    .into_iter()
-                    .partition(|(key, _)| key.is_no_flood().is_some());
-                if let Some(ledger) = self.flows.get_mut(&bridge) {
-                    ledger.go_online_with(flows);
-                }
-                if bridge == self.config.integration_bridge {
-                    self.unflooded.clear();
-                    self.on_unflooded(ports);
-                    self.renew_zones();
-                }
-            }
+            ExecEvent::FlowsUp { bridge, flows } => self.on_flows_up(&bridge, flows, now),
             ExecEvent::Floods { bridge, ports } => self.on_floods(&bridge, ports),
             ExecEvent::FlowsDown { bridge, .. } => {
                 let gone = self.observed.switch_up() && self.observed.bridge(&bridge).is_none();

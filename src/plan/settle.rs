@@ -1,8 +1,36 @@
-//! From the first complete snapshot on what nobody asked for goes, each kind when nothing can still need it.
+//! What is found on a bridge; and from the first complete snapshot on what nobody asked for goes, each kind when nothing
+//! can still need it.
 
-use super::Planner;
+use std::sync::Arc;
+
+use super::{Now, Planner};
+use crate::ops::flow::{FlowBody, FlowKey};
 
 impl Planner {
+    /// The flows of a bridge were read.
+    pub(super) fn on_flows_up(
+        &mut self,
+        bridge: &Arc<str>,
+        flows: Vec<(FlowKey, FlowBody)>,
+        now: Now,
+    ) {
+        let is_integration = *bridge == self.config.integration_bridge;
+        if is_integration {
+            self.int_flows_since = Some(now.mono_ms);
+            self.is_opening = self.filters_by_flows();
+        }
+        let (ports, flows): (Vec<_>, Vec<_>) = flows
+            .into_iter()
+            .partition(|(key, _)| key.is_no_flood().is_some());
+        if let Some(ledger) = self.flows.get_mut(bridge) {
+            ledger.go_online_with(flows);
+        }
+        if is_integration {
+            self.found_unflooded(ports);
+            self.renew_zones();
+        }
+    }
+
     /// After the first complete snapshot and one full pass, what nobody asked for may go.
     pub(super) fn settle_in(&mut self) {
         if self.settled_in {

@@ -72,6 +72,12 @@ impl Planner {
         cells
     }
 
+    /// The bridge was read: these, and no others.
+    pub(in crate::plan) fn found_unflooded(&mut self, ports: Vec<(FlowKey, FlowBody)>) {
+        self.unflooded.clear();
+        self.on_unflooded(ports);
+    }
+
     /// Ports of the integration bridge that the switch floods nothing to. Those of VIFs are ours to keep or to change;
     /// others are an operator's.
     pub(in crate::plan) fn on_unflooded(&mut self, ports: Vec<(FlowKey, FlowBody)>) {
