@@ -435,6 +435,33 @@ fn environment_is_read_in_one_place() {
     fail_if_any("reads the environment", &problems);
 }
 
+/// Whether a line of a property's configuration takes no notice of `PROPTEST_CASES`.
+fn fixes_cases(line: &str) -> bool {
+    let after = line.split("cases:").nth(1).unwrap_or_default();
+    after.trim_start().starts_with(|c: char| c.is_ascii_digit())
+}
+
+#[test]
+fn the_environment_says_how_many_cases_properties_try() {
+    assert!(fixes_cases(
+        &["ProptestConfig { ", "cases", ": 256 }"].concat()
+    ));
+    assert!(!fixes_cases(
+        "ProptestConfig { cases: testbed::cases(256) }"
+    ));
+    let mut problems = Vec::new();
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_property = text.contains("ProptestConfig");
+        problems.extend(
+            text.lines()
+                .filter(|line| is_property && fixes_cases(line))
+                .map(|line| format!("{}: {}", shown(&path), line.trim())),
+        );
+    }
+    fail_if_any("fixed numbers of cases (testbed::cases)", &problems);
+}
+
 #[test]
 fn files_are_short_and_named_for_what_they_hold() {
     let mut problems = Vec::new();

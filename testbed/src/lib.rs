@@ -14,6 +14,7 @@
 //! Needs root, Open vSwitch, iproute2. The datapath is the userspace one unless `TESTBED_DATAPATH=system`.
 
 mod agent;
+mod cases;
 mod database;
 mod dump;
 mod hypervisor;
@@ -33,6 +34,7 @@ mod wait;
 mod wires;
 
 pub use agent::{Agent, AgentSettings};
+pub use cases::cases;
 pub use database::{Database, PortRow};
 pub use dump::{FlowDump, LocalVlans};
 pub use hypervisor::{Hypervisor, PHYSICAL_NETWORK, PlugSpec};

@@ -32,6 +32,8 @@ pub struct Run<'a> {
     pub deadline: Instant,
 }
 
+/// Cases of each property in soak: those with a simulated host take an hour, two at a time.
+const PROPERTY_CASES: &str = "10000";
 /// How many times longer a stage of soak may take.
 pub const SOAK_FACTOR: u64 = 12;
 
@@ -175,7 +177,7 @@ impl Run<'_> {
             command.envs([
                 ("VIFD_KILL_POINTS", "200"),
                 ("VIFD_SOAK", "1"),
-                ("PROPTEST_CASES", "20000"),
+                ("PROPTEST_CASES", PROPERTY_CASES),
             ]);
         }
         cargo::watch(command, self.log, self.deadline)

@@ -211,7 +211,7 @@ pub(super) fn check(world: &mut World, planner: &mut Planner) -> Result<(), Test
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: testbed::cases(256), max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn incremental_equals_full(steps in prop::collection::vec(step(), 1..120)) {

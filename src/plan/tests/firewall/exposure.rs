@@ -150,19 +150,8 @@ fn happens(world: &mut World, planner: &mut Planner, moment: Moment) {
     }
 }
 
-/// As many as the environment says, or 256.
-fn cases() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let cases = std::env::var("PROPTEST_CASES").map_or(256, |_| default.cases);
-    ProptestConfig {
-        cases,
-        max_shrink_iters: 4000,
-        ..default
-    }
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(ProptestConfig { cases: testbed::cases(256), max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn no_filtered_port_is_ever_reached_past_its_rules(

@@ -163,7 +163,7 @@ fn happening() -> impl Strategy<Value = Result<GroupStep, Replaced>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: testbed::cases(256), max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn incremental_equals_full(steps in prop::collection::vec(happening(), 1..120)) {

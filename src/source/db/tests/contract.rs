@@ -237,7 +237,7 @@ fn apply(lab: &mut Lab, event: &Event) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: testbed::cases(100), ..ProptestConfig::default() })]
 
     #[test]
     fn incremental_equals_snapshot(events in prop::collection::vec(event(), 1..80)) {

@@ -306,7 +306,7 @@ fn broken(n: u32, how: u8) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: testbed::cases(100), ..ProptestConfig::default() })]
 
     #[test]
     fn incremental_equals_snapshot(events in prop::collection::vec(event(), 1..60)) {
