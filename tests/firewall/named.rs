@@ -3,6 +3,7 @@
 mod addresses;
 mod changes;
 mod drill;
+mod icmpv6;
 mod services;
 mod streams;
 
@@ -34,6 +35,10 @@ situations! {
         services::a_reset_tells_that_nobody_listens,
         services::what_is_refused_opens_nothing_the_other_way,
         services::icmp_type_and_code_zero,
+        icmpv6::an_echo_request_leaves_without_a_rule_and_is_answered,
+        icmpv6::what_belongs_to_no_connection_leaves_too,
+        icmpv6::little_leaves_without_an_address,
+        icmpv6::no_router_advertisement_leaves,
         services::protocols_by_number,
         services::the_whole_range_of_ports,
         services::fragments_are_judged_as_a_whole,
@@ -61,6 +66,10 @@ situations! {
         services::a_reset_tells_that_nobody_listens,
         services::what_is_refused_opens_nothing_the_other_way,
         services::icmp_type_and_code_zero,
+        icmpv6::an_echo_request_leaves_without_a_rule_and_is_answered,
+        icmpv6::what_belongs_to_no_connection_leaves_too,
+        icmpv6::little_leaves_without_an_address,
+        icmpv6::no_router_advertisement_leaves,
         services::protocols_by_number,
         services::the_whole_range_of_ports,
         services::fragments_are_judged_as_a_whole,

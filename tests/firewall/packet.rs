@@ -184,6 +184,11 @@ impl Ip {
         }
     }
 
+    /// It is sent in fragments, or one is.
+    pub fn is_fragmented(&self) -> bool {
+        self.fragments != Fragments::Whole
+    }
+
     /// The rest of the datagram is not sent.
     pub fn is_lone_fragment(&self) -> bool {
         matches!(self.fragments, Fragments::First | Fragments::Second)

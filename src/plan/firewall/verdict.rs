@@ -39,8 +39,11 @@ pub fn allows(desired: &Desired, port: &Port, direction: Direction, flow: &Flow)
         .any(|rule| serves(rule, flow) && reaches(desired, rule.remote, remote))
 }
 
-/// DHCP needs no rule.
+/// DHCP needs no rule, nor does ICMPv6 that leaves.
 fn always(direction: Direction, flow: &Flow) -> bool {
+    if direction == Direction::Egress && flow.protocol == protocol::ICMPV6 {
+        return Family::of(flow.src) == Family::V6;
+    }
     let Some(ports) = flow.ports.filter(|_| flow.protocol == protocol::UDP) else {
         return false;
     };

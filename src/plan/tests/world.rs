@@ -548,6 +548,8 @@ impl World {
         if let Some(zone) = item.zone {
             self.zones.remove(&zone);
         }
+        let missing = item.key.matching.missing_prereq();
+        assert_eq!(missing, None, "a switch refuses {:?}", item.key);
         let flows = self.flows.get_mut(bridge).unwrap();
         match &item.body {
             Some(body) => flows.insert(item.key.clone(), body.clone()),

@@ -22,8 +22,6 @@ use crate::packet::{Body, DCCP, Ip, Packet, Payload, SCTP, TCP, UDP, UDPLITE};
 use crate::reference::{Profile, Tracker, Zones};
 use crate::world::{Mac, World};
 
-/// Multicast listener messages, router and neighbour solicitations: ICMPv6 that needs no rule to leave.
-const NEIGHBOUR_OUT: &[u8] = &[130, 131, 132, 133, 135, 143];
 /// MTU of every wire.
 const MTU: u16 = 1400;
 
@@ -64,7 +62,7 @@ impl Driver {
                 zones: Zones::Network,
                 tracker: Tracker::Userspace,
                 untracked_by_rules: false,
-                icmpv6_out: NEIGHBOUR_OUT,
+                fragments_hide_types: true,
                 detects_own_only: true,
                 strays_reach_filtered: self == Driver::Noop,
                 sees_ports_of: &[TCP, UDP, SCTP],
@@ -81,7 +79,7 @@ impl Driver {
                     dccp: kernel::tracks_dccp(),
                 },
                 untracked_by_rules: true,
-                icmpv6_out: NEIGHBOUR_OUT,
+                fragments_hide_types: false,
                 detects_own_only: false,
                 strays_reach_filtered: true,
                 sees_ports_of: &[TCP, UDP, SCTP, DCCP, UDPLITE],

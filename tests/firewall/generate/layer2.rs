@@ -58,7 +58,7 @@ fn neighbour(random: &mut Random, scene: &Scene<'_>) -> Option<Packet> {
     let target = scene.target(random, Family::V6)?;
     let all_nodes: IpAddr = "ff02::1".parse().ok()?;
     let to_all = Mac([0x33, 0x33, 0, 0, 0, 1]);
-    let (payload, src) = match random.below(12) {
+    let (payload, src) = match random.below(15) {
         0..2 => (
             Payload::Neighbour {
                 kind: 135,
@@ -107,12 +107,26 @@ fn neighbour(random: &mut Random, scene: &Scene<'_>) -> Option<Packet> {
             },
             src,
         ),
-        _ => (
+        11 => (
             Payload::Listener {
                 kind: *random.pick(&[131, 143]),
             },
             Ipv6Addr::UNSPECIFIED.into(),
         ),
+        12 => (
+            Payload::Listener {
+                kind: *random.pick(&[130, 132]),
+            },
+            src,
+        ),
+        13 => (
+            Payload::Neighbour {
+                kind: 137,
+                target: v6(target),
+            },
+            src,
+        ),
+        _ => (from_nowhere(random, v6(src)), Ipv6Addr::UNSPECIFIED.into()),
     };
     let (to, dst) = if random.chance(50) || src == Ipv6Addr::UNSPECIFIED {
         (to_all, all_nodes)
@@ -120,6 +134,19 @@ fn neighbour(random: &mut Random, scene: &Scene<'_>) -> Option<Packet> {
         (scene.receiver().mac, target)
     };
     Some(Packet::ip(mac, to, Ip::new(src, dst, payload)))
+}
+
+/// What nobody may send without an address.
+fn from_nowhere(random: &mut Random, target: Ipv6Addr) -> Payload {
+    match *random.pick(&[128, 129, 130, 132, 133, 136]) {
+        kind @ (128 | 129) => Payload::Icmp {
+            kind,
+            code: 0,
+            id: u16::try_from(random.below(20_000)).expect("below"),
+        },
+        kind @ (130 | 132) => Payload::Listener { kind },
+        kind => Payload::Neighbour { kind, target },
+    }
 }
 
 fn dhcp(random: &mut Random, scene: &Scene<'_>) -> Option<Packet> {

@@ -468,8 +468,15 @@ impl Scripts {
             }
             Payload::Udp { .. } | Payload::Icmp { .. } if random.chance(50) => ip.bad_sum = true,
             _ => {
-                // Without ports it could be about another script's connection.
-                let about = answer(ip).filter(|ip| !matches!(ip.payload, Payload::Protocol(_)))?;
+                // Of others some tracker knows the addresses alone: it could be about another script's connection, which
+                // is under way at the same time.
+                let has_own = |ip: &Ip| {
+                    matches!(
+                        ip.payload,
+                        Payload::Tcp(_) | Payload::Udp { .. } | Payload::Icmp { .. }
+                    )
+                };
+                let about = answer(ip).filter(has_own)?;
                 *ip = error(random, &about);
             }
         }

@@ -7,6 +7,8 @@ use super::{Tracker, Zone};
 use crate::packet::{ACK, DCCP, FIN, Ip, Payload, RST, SCTP, SYN, TCP, UDP, UDPLITE};
 use crate::world::Family;
 
+const REDIRECT: u8 = 137;
+
 /// How a packet relates to what is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
@@ -95,6 +97,8 @@ impl Connections {
                     State::Invalid
                 };
             }
+            // No tracker takes a redirect for neighbour discovery (`net/netfilter/nf_conntrack_proto_icmpv6.c`).
+            Payload::Neighbour { kind: REDIRECT, .. } => return State::Invalid,
             Payload::Neighbour { .. } | Payload::Listener { .. } => return State::Untracked,
             _ => {}
         }

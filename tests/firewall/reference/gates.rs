@@ -9,7 +9,7 @@ use crate::world::{Family, Mac, Port};
 /// Whether rules are asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gate {
-    /// It passes without.
+    /// It passes without, whatever is known of its connection.
     Open(&'static str),
     /// It does not pass, whatever they say.
     Shut(&'static str),
@@ -97,8 +97,8 @@ fn egress_v6(port: &Port, from: Mac, ip: &Ip, profile: &Profile) -> Gate {
                 Gate::Shut("another's neighbour advertisement")
             }
         }
-        (Some(kind), _) if profile.icmpv6_out.contains(&kind) => Gate::Open("neighbour discovery"),
-        _ => Gate::Rules,
+        (Some(_), _) => Gate::Open("ICMPv6"),
+        (None, _) => Gate::Rules,
     }
 }
 

@@ -5,6 +5,7 @@
 //! * Sources are held to (MAC, address) pairs: the port's own, allowed pairs, the link-local address of each MAC.
 //! * What every port may do: ask for an address, resolve neighbours, report multicast. What none may: answer DHCP, send
 //!   router advertisements, claim a neighbour's address.
+//! * ICMPv6 leaves without a rule, from the port's own addresses and whatever is known of its connection.
 //! * Stateful groups let replies and errors about known connections pass.
 //!
 //! What is known is a matter of [`Zones`]. Where a host has one table for all ports ([`Zones::Host`]), each connection in it
@@ -38,8 +39,9 @@ pub struct Profile {
     pub tracker: Tracker,
     /// Neighbour discovery and listener messages, which no tracker follows, are judged by rules; else they are invalid.
     pub untracked_by_rules: bool,
-    /// ICMPv6 types that leave a port without a rule, from its own addresses.
-    pub icmpv6_out: &'static [u8],
+    /// The type of an ICMPv6 message in fragments can not be seen: on ports that track connections those alone leave whose
+    /// connection can be told, on others those that a rule allows.
+    pub fragments_hide_types: bool,
     /// Duplicate address detection is let out for the port's own addresses only.
     pub detects_own_only: bool,
     /// Frames for a MAC that nobody on the network has reach filtered ports, whose rules then judge them.
@@ -208,21 +210,28 @@ impl Reference {
         let stateful = rules::is_stateful(&self.world, port);
         let tracked = (port.is_filtered() && stateful).then_some(zone);
         let ip = match (gate, &packet.body) {
-            (Gate::Open(why), Body::Ip(_)) => return (verdict(true, why), tracked),
-            (Gate::Open(why), _) => return (verdict(true, why), None),
+            (Gate::Open(why), Body::Ip(ip)) if !port.is_filtered() || !ip.is_fragmented() => {
+                return (verdict(true, why), tracked);
+            }
             (Gate::Shut(why), _) => return (verdict(false, why), None),
-            (Gate::Rules, Body::Ip(ip)) => ip,
+            (Gate::Open(_) | Gate::Rules, Body::Ip(ip)) => ip,
+            (Gate::Open(why), _) => return (verdict(true, why), None),
             (Gate::Rules, _) => return (verdict(false, "neither ARP nor IP"), None),
         };
-        let allowed = rules::allow(
-            &self.world,
-            port,
-            direction,
-            packet,
-            ip,
-            self.profile.sees_ports_of,
-        );
+        let hides_type = self.profile.fragments_hide_types && ip.is_fragmented();
+        let is_open = gate != Gate::Rules;
+        let needs_none = is_open && (stateful || !hides_type);
+        let allowed = needs_none
+            || rules::allow(
+                &self.world,
+                port,
+                direction,
+                packet,
+                ip,
+                self.profile.sees_ports_of,
+            );
         let by_rules = match allowed {
+            true if needs_none => verdict(true, "it needs no rule"),
             true => verdict(true, "a rule allows it"),
             false => verdict(false, "no rule allows it"),
         };
@@ -233,6 +242,7 @@ impl Reference {
             return (verdict(false, "waits for the rest"), None);
         }
         match self.state_at(n, ip) {
+            State::Invalid if is_open && !hides_type => (by_rules, None),
             State::Invalid => (verdict(false, "invalid"), None),
             State::Reply => (verdict(true, "reply"), None),
             State::Related => (verdict(true, "related"), None),

@@ -5,14 +5,14 @@
 use std::net::IpAddr;
 
 use super::{Judgement, Profile, Reference, Tracker, Zones};
-use crate::packet::{ACK, Body, Ip, Packet, Payload, SYN, Tcp};
+use crate::packet::{ACK, Body, Fragments, Ip, Packet, Payload, SYN, Tcp};
 use crate::world::{Direction, Family, Group, Mac, Pair, Port, Remote, Rule, Service, World};
 
 pub const PROFILE: Profile = Profile {
     zones: Zones::Network,
     tracker: Tracker::Kernel { dccp: false },
     untracked_by_rules: false,
-    icmpv6_out: &[130, 131, 132, 133, 135, 143],
+    fragments_hide_types: false,
     detects_own_only: false,
     strays_reach_filtered: true,
     sees_ports_of: &[6, 17, 33, 132, 136],
@@ -435,9 +435,79 @@ fn icmpv6_is_checked_for_its_source_even_without_ipv6_addresses() {
     assert!(arrives(&w, 0, icmp(&own, "2001:db8::2", 128, 0)));
     w.groups[0].rules.clear();
     assert!(
-        !arrives(&w, 0, icmp(&own, "2001:db8::2", 128, 0)),
-        "it is no neighbour discovery"
+        arrives(&w, 0, icmp(&own, "2001:db8::2", 128, 0)),
+        "it needs no rule to leave"
     );
+    assert!(!arrives(&w, 0, udp(&own, "2001:db8::2", (1, 2))));
+}
+
+#[test]
+fn icmpv6_leaves_without_a_rule_and_its_answers_come_in() {
+    let mut w = world(vec![]);
+    w.groups[0].rules.clear();
+    w.ports[1].security = false;
+    let (own, other) = ("2001:db8::1", "2001:db8::2");
+    let neighbour = |src: &str, kind: u8| {
+        let target = own.parse().unwrap();
+        Ip::new(ip(src), ip("ff02::1"), Payload::Neighbour { kind, target })
+    };
+    for (stateful, answered) in [(true, true), (false, false)] {
+        w.groups[0].stateful = stateful;
+        let mut reference = Reference::new(w.clone(), PROFILE);
+        assert!(!judge(&mut reference, 1, icmp(other, own, 129, 0)).ingress[&0].passes);
+        assert!(judge(&mut reference, 0, icmp(own, other, 128, 0)).ingress[&1].passes);
+        let answer = judge(&mut reference, 1, icmp(other, own, 129, 0));
+        assert_eq!(answer.ingress[&0].passes, answered);
+        let mut unknown = icmp(own, other, 129, 0);
+        unknown.payload = Payload::Icmp {
+            kind: 129,
+            code: 0,
+            id: 8,
+        };
+        assert!(
+            judge(&mut reference, 0, unknown).egress.passes,
+            "an answer to nothing"
+        );
+        for kind in [130, 131, 132, 133, 135, 137, 143] {
+            assert!(
+                judge(&mut reference, 0, neighbour(own, kind)).egress.passes,
+                "{kind}"
+            );
+        }
+        assert!(!judge(&mut reference, 0, neighbour(own, 134)).egress.passes);
+        for kind in 128..=143 {
+            let wanted = [131, 135, 143].contains(&kind);
+            let judgement = judge(&mut reference, 0, neighbour("::", kind));
+            assert_eq!(judgement.egress.passes, wanted, "{kind} from ::");
+        }
+        let mut part = icmp(own, other, 128, 0);
+        part.fragments = Fragments::Second;
+        assert_eq!(judge(&mut reference, 0, part).egress.passes, !stateful);
+    }
+}
+
+#[test]
+fn fragments_that_hide_their_type_may_be_router_advertisements() {
+    let profile = Profile {
+        fragments_hide_types: true,
+        ..PROFILE
+    };
+    let mut w = world(ingress(Service::Any, Remote::Any));
+    w.groups[0].rules.clear();
+    let (own, other) = ("2001:db8::1", "2001:db8::2");
+    for (kind, stateful, wanted) in [
+        (128, true, true),
+        (129, true, false),
+        (128, false, false),
+        (129, false, false),
+    ] {
+        w.groups[0].stateful = stateful;
+        let mut reference = Reference::new(w.clone(), profile);
+        let mut packet = icmp(own, other, kind, 0);
+        packet.fragments = Fragments::Both;
+        let judgement = judge(&mut reference, 0, packet);
+        assert_eq!(judgement.egress.passes, wanted, "{kind}, {stateful}");
+    }
 }
 
 #[test]

@@ -27,9 +27,10 @@
 //!
 //! # Semantics
 //!
-//! As the integration bridge's own firewall: what is invalid is dropped before rules are looked at; from a port only
-//! IPv4, IPv6, ARP and RARP pass, untagged; a port is stateless if all its groups are. The host itself may send to its
-//! VMs. Held by the stories and properties of `plan::tests` and, with packets, by `tests/firewall`.
+//! As the integration bridge's own firewall: what is invalid is dropped before rules are looked at, but for ICMPv6 that
+//! leaves, which needs no rule; from a port only IPv4, IPv6, ARP and RARP pass, untagged; a port is stateless if all its
+//! groups are. The host itself may send to its VMs. Held by the stories and properties of `plan::tests` and, with
+//! packets, by `tests/firewall`.
 
 mod cut;
 mod follow;

@@ -396,7 +396,16 @@ impl Build {
 
     fn upper(&mut self, shape: &Shape) {
         for name in [
-            "source4", "source6", "from4", "from6", "to4", "to6", "nd_from", "nd_to", "allow",
+            "source4",
+            "source6",
+            "nowhere6",
+            "from4",
+            "from6",
+            "to4",
+            "to6",
+            "icmp_from",
+            "nd_to",
+            "allow",
         ] {
             self.chain(name);
         }
@@ -488,19 +497,22 @@ impl Build {
         );
         self.dropped("source4", &[], "foreign source address");
 
+        let unspecified = [from6(0), eq([0; 16])];
+        self.rule("source6", &[&unspecified, &[goto("nowhere6")]]);
         self.rule("source6", &[&sender_at(SetId::Source6, from6(3)), &[ret()]]);
         for length in &shape.pairs6 {
             let pair = sender_in(SetId::Pair6, Family::V6, *length, from6(4));
             self.rule("source6", &[&pair, &[ret()]]);
         }
-        let unspecified = [from6(0), eq([0; 16]), network(24, 2, 0), eq([0xff, 0x02])];
+        self.dropped("source6", &[], "foreign source address");
+        let to_link = [network(24, 2, 0), eq([0xff, 0x02])];
         for kind in [131, 135, 143] {
             self.rule(
-                "source6",
-                &[&unspecified, &icmpv6(kind), &known_mac, &[goto("allow")]],
+                "nowhere6",
+                &[&to_link, &icmpv6(kind), &known_mac, &[goto("allow")]],
             );
         }
-        self.dropped("source6", &[], "foreign source address");
+        self.dropped("nowhere6", &[], "unspecified source address");
     }
 
     fn state(&mut self, chain: &str, direction: Direction) {
@@ -552,7 +564,7 @@ impl Build {
             &[&[goto(&rules_chain(Direction::Egress, Family::V4))]],
         );
 
-        self.rule("from6", &[&l4proto(protocol::ICMPV6), &[jump("nd_from")]]);
+        self.rule("from6", &[&l4proto(protocol::ICMPV6), &[goto("icmp_from")]]);
         self.rule("from6", &[&udp(546, 547), &[goto(admit)]]);
         self.dropped("from6", &[&udp(547, 546)], "DHCPv6 server");
         self.state("from6", Direction::Egress);
@@ -561,22 +573,21 @@ impl Build {
             &[&[goto(&rules_chain(Direction::Egress, Family::V6))]],
         );
 
-        for kind in [130, 131, 132, 133, 135, 143] {
-            self.rule("nd_from", &[&icmpv6(kind), &[goto("allow")]]);
-        }
-        self.dropped("nd_from", &[&icmpv6(134)], "router advertisement");
+        // From an address of the port it needs no rule, whatever the state of a connection.
+        self.dropped("icmp_from", &[&icmpv6(134)], "router advertisement");
         let target = |to| transport(8, 16, to);
         let own = sender_at(SetId::Source6, target(3));
-        self.rule("nd_from", &[&icmpv6(136), &own, &[goto("allow")]]);
+        self.rule("icmp_from", &[&icmpv6(136), &own, &[goto("allow")]]);
         for length in &shape.pairs6 {
             let pair = sender_in(SetId::Pair6, Family::V6, *length, target(4));
-            self.rule("nd_from", &[&icmpv6(136), &pair, &[goto("allow")]]);
+            self.rule("icmp_from", &[&icmpv6(136), &pair, &[goto("allow")]]);
         }
         self.dropped(
-            "nd_from",
+            "icmp_from",
             &[&icmpv6(136)],
             "foreign neighbour advertisement",
         );
+        self.rule("icmp_from", &[&[goto(admit)]]);
     }
 
     fn to(&mut self) {

@@ -1,7 +1,9 @@
 //! What the firewall has once: the flows that every port relies on, a segment's zone, a group's word to people.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use ofproto::matching::FieldId;
 
 use super::zones;
@@ -11,6 +13,8 @@ use crate::plan::cell::{CellId, Facet, Key, Need, SegKey};
 use crate::plan::flows::{Flow, act, ct_state};
 use crate::plan::render::{Item, Rendered, View};
 use crate::plan::tables::int;
+
+use super::rules::accept;
 
 /// ICMPv6 types that every port receives: MLD query, RA, NS, NA (RFC 2710, RFC 4861).
 const ICMPV6_IN: [u8; 4] = [130, 134, 135, 136];
@@ -75,6 +79,8 @@ pub fn flows() -> Vec<Flow> {
             .icmpv6(ROUTER_ADVERT)
             .actions([dropped()])
     }));
+    flows.extend(icmpv6_out());
+    flows.push(from_nowhere());
     for kind in ICMPV6_IN {
         flows.push(
             Flow::new(int::BASE_INGRESS, 100)
@@ -101,6 +107,28 @@ pub fn flows() -> Vec<Flow> {
         flows.push(Flow::new(table, 0).drop());
     }
     flows
+}
+
+/// What needs no rule to leave from an address of the port: ICMPv6, whatever conntrack makes of it. Neighbour discovery and
+/// router advertisements have been judged before. The switch shows no types of fragments, so those that conntrack does
+/// not follow, which may be router advertisements, do not leave.
+fn icmpv6_out() -> [Flow; 2] {
+    let out = || Flow::new(int::RULES_EGRESS, 100).ip(Family::V6);
+    [
+        out().with(FieldId::NW_PROTO, protocol::ICMPV6).whole(),
+        out()
+            .ct_state(ct_state::TRK, ct_state::INV)
+            .with(FieldId::CT_NW_PROTO, protocol::ICMPV6),
+    ]
+    .map(|flow| flow.actions([accept(int::RULES_EGRESS)]))
+}
+
+/// Without an address nothing leaves but what [`port`](super::port) lets out, whatever the port may send from.
+fn from_nowhere() -> Flow {
+    Flow::new(int::BASE_EGRESS, 96)
+        .ip(Family::V6)
+        .ip_source(IpNet::from(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
+        .actions([act::resubmit(int::DROPPED)])
 }
 
 /// A segment's conntrack zone. The flow counts its new connections; when it goes, the zone is emptied, before its

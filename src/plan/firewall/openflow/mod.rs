@@ -23,6 +23,10 @@
 //! * *Stateless groups* are judged without conntrack; a connection that a stateful port opens to such a port is kept
 //!   all the same, for the sake of the former.
 //! * *Replies to a port of this host* pass its ingress rules instead of NORMAL.
+//! * *ICMPv6 leaves without a rule*, of any type and in any state, from an address of the port, as with Neutron's iptables
+//!   driver; Neutron's agent for this bridge lets only neighbour discovery out. What conntrack follows is committed, and
+//!   its answers come in to stateful profiles.
+//! * *Nothing leaves from `::`* but listener reports and solicitations, whatever pairs a port has.
 //! * *Neighbour discovery* is held to the port's addresses in the target as well as in the source (table 24), ARP in
 //!   the sender's hardware address as well as in the frame's.
 //! * *An address of several ports* (a virtual router's) leads to all of them.

@@ -248,7 +248,7 @@ fn egress(port: Ofport, (mac, net): Source, stateful: bool, add: &mut impl FnMut
                 .icmpv6(NEIGHBOUR_ADVERTISEMENT)
                 .ip_source(IpNet::V6(target))
                 .actions([act::resubmit(int::ARP_SPOOF)]));
-            unspecified(from(95), add);
+            unspecified(from(97), add);
             for kind in [NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT] {
                 add(Flow::new(int::ARP_SPOOF, 2)
                     .in_port(port)
@@ -261,7 +261,8 @@ fn egress(port: Ofport, (mac, net): Source, stateful: bool, add: &mut impl FnMut
     }
 }
 
-/// Without an address (RFC 4862 §5.4.2, RFC 3590): to link-local groups.
+/// Without an address (RFC 4862 §5.4.2, RFC 3590): to link-local groups. Nothing else, so it goes before what everybody's
+/// lack of an address forbids.
 fn unspecified(from: Flow, add: &mut impl FnMut(Flow)) {
     let groups = Ipv6Net::new_assert(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0), 16);
     let nobody = IpNet::from(IpAddr::from([0u16; 8]));

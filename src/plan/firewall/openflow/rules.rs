@@ -8,11 +8,13 @@
 //! Rules that name a set are conjunctions: (set, 1/2) a member's address, (set, 2/2) the profile and the service.
 
 use ofproto::action::Action;
+use ofproto::matching::FieldId;
 use rustc_hash::FxHashMap;
 
 use super::ids::Profile;
 use super::service::{by_connection, by_protocol, is_unseen, looks_deeper, on_the_wire, replies};
 use super::{PROFILE_HIGH, PROFILE_LOW, halves};
+use crate::model::secgroup::protocol;
 use crate::model::{Direction, Family, Remote, Rule, Service};
 use crate::ops::flow::FlowKey;
 use crate::plan::cell::Need;
@@ -24,8 +26,8 @@ use crate::plan::tables::int;
 pub(super) const SETS: u16 = 70;
 /// Rules without a set, by how much they look at: as Neutron's agent counts.
 const PLAIN: u16 = 74;
-/// What belongs to a connection without being of it.
-const RELATED: u16 = 90;
+/// What passes without a rule: what belongs to a connection without being of it, and answers to ICMPv6.
+const WITHOUT_RULE: u16 = 90;
 
 /// Where packets of a direction pass the rules.
 pub(super) fn table(direction: Direction) -> u8 {
@@ -92,12 +94,19 @@ impl<'a> Flows<'a> {
         };
         if profile.stateful {
             for direction in Direction::ALL {
-                let related = flows.flow(table(direction), RELATED).ct_state(
+                let related = flows.flow(table(direction), WITHOUT_RULE).ct_state(
                     ct_state::TRK | ct_state::REL,
                     ct_state::NEW | ct_state::EST | ct_state::INV,
                 );
                 flows.flows.insert(related.key, Verdict::Accept);
             }
+            // ICMPv6 leaves without a rule.
+            let answer = flows
+                .flow(reply_table(Direction::Egress), WITHOUT_RULE)
+                .ip(Family::V6)
+                .ct_state(ct_state::TRK | ct_state::RPL, ct_state::INV | ct_state::REL)
+                .with(FieldId::CT_NW_PROTO, protocol::ICMPV6);
+            flows.flows.insert(answer.key, Verdict::Accept);
         }
         flows
     }
@@ -205,8 +214,7 @@ fn offset(service: Service) -> u16 {
 }
 
 fn is_icmp(number: u8) -> bool {
-    use crate::model::secgroup::protocol::{ICMP, ICMPV6};
-    matches!(number, ICMP | ICMPV6)
+    matches!(number, protocol::ICMP | protocol::ICMPV6)
 }
 
 /// The families that a set may have members of.

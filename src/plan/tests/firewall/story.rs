@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ofproto::action::Action;
+use ofproto::matching::FieldId;
 
 use super::super::world::*;
 use super::{group, group_id, member, port_in, rule, tcp};
@@ -496,5 +497,39 @@ fn a_device_that_is_replaced_is_not_flooded_to_again() {
         planner.event(floods(is_unflooded), world.now());
         world.think(&mut planner);
         assert_eq!(world.pending, []);
+    }
+}
+
+/// ICMPv6 leaves without a rule; its answers are told by conntrack, and by nothing where groups are stateless.
+#[test]
+fn stateless_groups_ask_conntrack_for_nothing() {
+    let (mut world, mut planner) = one_port();
+    world.plug(&mut planner, "tap1", port_id(1), mac(1));
+    let judged = |world: &World| -> Vec<String> {
+        let flows = world.flows["br-int"].iter();
+        let judged = flows.filter(|(key, _)| key.matching.get(FieldId::REG0).is_some());
+        judged.map(|(key, body)| text(key, body)).collect()
+    };
+    for stateful in [true, false] {
+        let rules = [
+            rule(1, Direction::Ingress, tcp(80, 80), Remote::Any),
+            rule(2, Direction::Egress, Service::Any, Remote::Any),
+        ];
+        world.wish(
+            &mut planner,
+            Delta::Group(SecurityGroup {
+                stateful,
+                ..group(1, &rules)
+            }),
+        );
+        world.quiesce(&mut planner);
+        let flows = judged(&world);
+        assert!(!flows.is_empty());
+        let asks = flows.iter().filter(|flow| flow.contains("ct_")).count();
+        assert_eq!(asks > 0, stateful, "{flows:#?}");
+        let answers = flows
+            .iter()
+            .filter(|flow| flow.contains("table=82") && flow.contains("ct_nw_proto=58"));
+        assert_eq!(answers.count(), usize::from(stateful), "{flows:#?}");
     }
 }
