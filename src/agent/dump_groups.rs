@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::admin::shape::{DesiredGroup, DesiredRule, DesiredSet};
-use crate::model::{Desired, Direction, MemberAddress, Remote, RemoteId, Rule, Service};
-use crate::store::rule::protocol_name;
+use crate::model::{Desired, MemberAddress, Remote, RemoteId, Rule};
+use crate::store::rule_text;
 
 /// Names of groups and what they allow, by name.
 pub(super) fn groups(desired: &Desired) -> Vec<DesiredGroup> {
@@ -63,36 +63,11 @@ pub(super) fn sets(desired: &Desired) -> Vec<DesiredSet> {
     sets
 }
 
-/// `ingress IPv4 tcp 80:443 from group web`
 fn text(rule: &Rule, set_name: impl Fn(RemoteId) -> String) -> String {
-    let service = match rule.service {
-        Service::Any => "any protocol".to_owned(),
-        Service::Protocol(number) => protocol_name(number, rule.family),
-        Service::Ports { protocol, min, max } => {
-            let name = protocol_name(protocol, rule.family);
-            if min == max {
-                format!("{name} {min}")
-            } else {
-                format!("{name} {min}:{max}")
-            }
-        }
-        Service::Icmp { kind, code } => {
-            let code = code.map_or(String::new(), |code| format!(" code {code}"));
-            format!("icmp type {kind}{code}")
-        }
-    };
     let remote = match rule.remote {
-        Remote::Any => "anywhere".to_owned(),
-        Remote::Prefix(prefix) => prefix.to_string(),
-        Remote::Set(set) => set_name(set),
+        Remote::Any => None,
+        Remote::Prefix(prefix) => Some(prefix.to_string()),
+        Remote::Set(set) => Some(set_name(set)),
     };
-    let word = match rule.direction {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
-    };
-    format!(
-        "{} {} {service} {word} {remote}",
-        rule.direction.name(),
-        rule.family.name()
-    )
+    rule_text::line(rule, remote.as_deref())
 }

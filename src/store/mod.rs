@@ -15,6 +15,7 @@ pub mod edit;
 mod error;
 pub mod migrate;
 pub mod rule;
+pub mod rule_text;
 mod sqlite;
 mod url;
 mod value;

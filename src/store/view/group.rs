@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 use super::{Filter, grouped, int, optional, text};
-use crate::model::Service;
 use crate::store::rule::{Meaning, RuleColumns, protocol_name};
+use crate::store::rule_text;
 use crate::store::{Row, Store, StoreError, Value};
 
 /// A group by id and name.
@@ -120,16 +120,7 @@ impl RuleView {
     /// Ports, or ICMP type and code, as people write them; any if there are none.
     pub fn ports(&self) -> Option<String> {
         match (self.meaning.map(|meaning| meaning.service), &self.port_min) {
-            (Some(Service::Icmp { kind, code: None }), _) => Some(format!("type {kind}")),
-            (
-                Some(Service::Icmp {
-                    kind,
-                    code: Some(code),
-                }),
-                _,
-            ) => Some(format!("type {kind} code {code}")),
-            (Some(Service::Ports { min, max, .. }), _) if min == max => Some(min.to_string()),
-            (Some(Service::Ports { min, max, .. }), _) => Some(format!("{min}:{max}")),
+            (Some(service), _) => rule_text::ports(service),
             (None, min) if !min.is_null() || !self.port_max.is_null() => {
                 Some(format!("{}:{}", min.describe(), self.port_max.describe()))
             }
@@ -154,20 +145,14 @@ impl RuleView {
 
     /// All of it in a line.
     pub fn text(&self) -> String {
-        let word = match self.direction.as_str() {
-            "egress" => "to",
-            _ => "from",
-        };
-        let ports = self
-            .ports()
-            .map_or(String::new(), |ports| format!(" {ports}"));
-        format!(
-            "{} {} {}{ports} {word} {}",
-            self.direction,
-            self.ethertype,
-            self.protocol.as_deref().unwrap_or("any protocol"),
-            self.remote().unwrap_or_else(|| "anywhere".to_owned())
-        )
+        rule_text::Parts {
+            direction: &self.direction,
+            ethertype: &self.ethertype,
+            protocol: self.protocol.as_deref(),
+            ports: self.ports().as_deref(),
+            remote: self.remote().as_deref(),
+        }
+        .line()
     }
 }
 
