@@ -1,13 +1,14 @@
 //! Tracked connections: lists and deletes them, over ctnetlink in the agent's own network namespace.
 //!
-//! A list is made a moment after it was asked for: a packet that was judged by the old rules may still be on its way to
-//! become a connection, and would be missed. It has a thread of its own, because a large table takes long to read.
+//! Before a list is made, every packet that was judged by the old rules has become a connection or nothing: otherwise it
+//! would be missed. It has a thread of its own, because a large table takes long to read.
 //! Decides nothing. Held by `tests/exec_conntrack.rs`.
 
 use std::time::Duration;
 
 use ::nft::conntrack::Filter;
 use ::nft::net::{ConntrackClient, DeleteFilters};
+use rustix::thread::{MembarrierCommand, membarrier};
 use tokio::sync::mpsc;
 use tracing::error;
 
@@ -15,7 +16,7 @@ use crate::ops::conntrack::{Connection, CtItems, Scope, Scopes};
 use crate::ops::{Batch, ExecEvent, Items, Outcome, Target};
 use crate::telemetry::PacketFilter;
 
-/// How long a packet may be on its way through the hooks.
+/// How long a packet may be on its way through the hooks, where the kernel cannot tell.
 const IN_FLIGHT: Duration = Duration::from_millis(5);
 /// So many zones are asked for one by one; more are picked from a listing of everything.
 const ZONES_BY_KERNEL: usize = 8;
@@ -60,7 +61,7 @@ fn carry_out(
     let mut client = ConntrackClient::open(DeleteFilters::default())?;
     match items {
         Items::Conntrack(CtItems::List(scopes)) => {
-            std::thread::sleep(IN_FLIGHT);
+            wait_for_packets();
             let found = list(&mut client, scopes)?;
             // Nobody listens any more: the answer to the batch will find out.
             let _ = events.blocking_send(ExecEvent::Connections(found));
@@ -74,6 +75,14 @@ fn carry_out(
             Ok(())
         }
         _ => Err(std::io::Error::other("not for connections")),
+    }
+}
+
+/// Waits until no packet is in the middle of the hooks that was there at the call. They run under RCU, and the global
+/// barrier of membarrier(2) is a grace period of it. It does not exist where cores run without a tick (`nohz_full`).
+fn wait_for_packets() {
+    if membarrier(MembarrierCommand::Global).is_err() {
+        std::thread::sleep(IN_FLIGHT);
     }
 }
 

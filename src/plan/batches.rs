@@ -176,11 +176,11 @@ impl Planner {
     /// After the filter was read, the last batch says that it is complete: what is half restored must not be opened.
     pub(super) fn take_nft(&mut self, now: Now) -> Option<Batch> {
         let id = self.next_batch;
-        let is_whole = self.settled_in && self.is_dirty.is_empty();
+        let is_whole = self.filter.is_settled_in && self.is_dirty.is_empty();
         if !self.nft.has_room() || self.nft_confirming.is_some() {
             return None;
         }
-        if self.settled_in && !is_whole && !self.nft.has_only_new() {
+        if !is_whole && !self.nft.has_only_new() {
             return None;
         }
         self.nft.let_entries_wait(!self.is_dirty.is_empty());

@@ -190,9 +190,9 @@ where
         }
     }
 
-    /// `true` if no key that waits to be written has anything under it that is to change or to go.
+    /// `true` if no key has anything under it that is to change, to go, or may yet have to: what is new would meet it.
     pub fn has_only_new(&self) -> bool {
-        self.only_new
+        self.only_new && self.withheld.is_empty()
     }
 
     /// Whether entries have to wait, because what they lead to is not all asked for yet.
@@ -252,7 +252,7 @@ where
     /// New keys, and enough of them, may go beside what is under way if that is all new as well.
     fn has_room_beside(&self) -> bool {
         let n_values = self.queues.first().map_or(0, VecDeque::len);
-        self.only_new
+        self.has_only_new()
             && self.in_flight.len() < MOST_UNDER_WAY
             && self.beside.is_some_and(|worth| n_values >= worth)
             && self.in_flight.iter().all(|sent| sent.only_new)
@@ -545,7 +545,7 @@ where
         if !self.has_room() {
             return None;
         }
-        let only_new = self.only_new;
+        let only_new = self.has_only_new();
         // What opens the way to others goes when they stand.
         let queues = match self.in_flight.is_empty() {
             true => N_QUEUES,
@@ -606,7 +606,7 @@ where
             return;
         }
         let permits = self.permits;
-        let limit = match self.only_new {
+        let limit = match self.has_only_new() {
             true => self.limit.min(self.max_new),
             false => self.limit,
         };

@@ -43,15 +43,18 @@ impl Planner {
         if !known {
             return;
         }
+        if !self.filter.is_settled_in {
+            self.filter.is_settled_in = true;
+            self.filter_settles_in();
+            self.let_found_go();
+        }
         if !self.unclaimed.is_empty() {
             for ledger in self.flows.values_mut() {
                 ledger.allow_drops();
             }
-            self.nft.allow_drops();
             return;
         }
         self.settled_in = true;
-        self.filter_settles_in();
         let int_bridge = self.config.integration_bridge.clone();
         for (_, ledger) in self
             .flows
@@ -62,7 +65,6 @@ impl Planner {
         }
         self.rows.allow_deletes();
         self.links.allow_deletes();
-        self.let_found_go();
         self.reports.allow_deletes();
         self.let_go();
     }

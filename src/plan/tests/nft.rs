@@ -20,6 +20,7 @@ use crate::plan::firewall::verdict::{self, Flow};
 use crate::plan::{Now, Planner};
 
 mod leave;
+mod restart;
 
 fn pid(n: u128) -> PortId {
     PortId(Uuid::from_u128(n << 100 | 0x42))

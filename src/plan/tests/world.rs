@@ -216,6 +216,14 @@ impl World {
 
     /// An agent that has read the switch's database, and no flows yet.
     pub fn start_agent_without_flows(&mut self) -> Planner {
+        let mut planner = self.new_agent();
+        self.tell_switch(&mut planner);
+        planner.fact(Fact::LinksComplete, self.now());
+        planner
+    }
+
+    /// An agent that knows nothing but an address; what the one before had under way is lost.
+    pub fn new_agent(&mut self) -> Planner {
         self.pending.clear();
         self.connected.clear();
         let mut planner = Planner::new(PlanConfig {
@@ -223,9 +231,7 @@ impl World {
             filter_batch: self.filter_batch,
             ..config()
         });
-        self.tell_switch(&mut planner);
         planner.fact(Fact::Address("192.0.2.1".parse().unwrap()), self.now());
-        planner.fact(Fact::LinksComplete, self.now());
         planner
     }
 

@@ -60,6 +60,10 @@ pub struct Filter {
     pub variant: Option<Variant>,
     /// What the kernel lacks.
     pub unable: Option<Arc<str>>,
+    /// Everything was rendered after the first complete snapshot: what was found and nobody asked for goes, in one
+    /// transaction with what changes. Until then, where something was found, nothing is written: what is new would meet
+    /// what is old.
+    pub is_settled_in: bool,
     /// Numbers.
     pub numbers: Numbers,
     /// Whether groups are stateful, as their ports were last told.

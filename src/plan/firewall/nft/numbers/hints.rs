@@ -41,6 +41,8 @@ impl Hints {
                 let name: Vec<u8> = key.iter().copied().take_while(|b| *b != 0).collect();
                 let zone = layout::zone_of(mark);
                 self.taken_zones.insert(zone);
+                // What names the profile may have gone already: the device still goes by its rules.
+                self.taken_profiles.insert(layout::profile_of(mark));
                 if let Some(short) = String::from_utf8(name)
                     .ok()
                     .as_deref()
@@ -72,6 +74,7 @@ impl Hints {
                 let Ok(index) = u16::try_from(u32::from_ne_bytes(index)) else {
                     return;
                 };
+                self.taken_remotes.insert(layout::source_of(remote));
                 let slots = self.slots.entry(layout::profile_of(profile)).or_default();
                 slots.insert(index, layout::source_of(remote));
             }
