@@ -290,6 +290,7 @@ fn whatever_happens_elements_allow_what_rules_do_and_a_restart_writes_nothing() 
             } else {
                 world.think(&mut planner);
             }
+            assert!(planner.filter().leaving.is_consistent(), "seed {seed}");
         }
         world.quiesce(&mut planner);
         assert_eq!(planner.audit(), [], "seed {seed}");

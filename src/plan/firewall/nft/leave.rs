@@ -5,7 +5,10 @@
 //! port go when `cur_cfg` has come so far. Devices that an earlier agent left behind wait for one such transaction, too;
 //! whatever else it left only lets through, and goes at once.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashSet;
 
 use super::numbers::short;
 use crate::model::{LocalVlan, PortId};
@@ -41,6 +44,12 @@ enum Who {
 #[derive(Clone, Default, Debug)]
 pub struct Leaving {
     stages: BTreeMap<Who, Stage>,
+    /// Those that wait.
+    waiting: BTreeSet<Who>,
+    /// Those that each batch under way is for.
+    sent: BTreeMap<u64, BTreeSet<Who>>,
+    /// Those that each `cur_cfg` is for.
+    due: BTreeMap<i64, BTreeSet<Who>>,
     /// A transaction that only raises `next_cfg` is under way.
     barrier: Option<u64>,
     retry_at: Option<u64>,
@@ -54,17 +63,84 @@ impl Leaving {
 
     /// The port leaves.
     pub(super) fn begin(&mut self, id: PortId) {
-        self.stages.entry(Who::Port(id)).or_insert(Stage::Waits);
+        if !self.holds(id) {
+            self.put(Who::Port(id), Some(Stage::Waits));
+        }
     }
 
     /// It is back, or has nothing to keep.
     pub(super) fn end(&mut self, id: PortId) {
-        self.stages.remove(&Who::Port(id));
+        self.put(Who::Port(id), None);
+    }
+
+    /// It is so far now, or (`None`) leaves no longer.
+    fn put(&mut self, who: Who, stage: Option<Stage>) {
+        let old = match stage {
+            Some(stage) => self.stages.insert(who, stage),
+            None => self.stages.remove(&who),
+        };
+        match old {
+            None => {}
+            Some(Stage::Waits) => {
+                self.waiting.remove(&who);
+            }
+            Some(Stage::Sent(batch)) => take_from(&mut self.sent, batch, who),
+            Some(Stage::Due(cfg)) => take_from(&mut self.due, cfg, who),
+        }
+        match stage {
+            None => {}
+            Some(Stage::Waits) => {
+                self.waiting.insert(who);
+            }
+            Some(Stage::Sent(batch)) => {
+                self.sent.entry(batch).or_default().insert(who);
+            }
+            Some(Stage::Due(cfg)) => {
+                self.due.entry(cfg).or_default().insert(who);
+            }
+        }
+    }
+
+    /// Whether the three indexes say what the stages say.
+    #[cfg(test)]
+    pub(in crate::plan) fn is_consistent(&self) -> bool {
+        let mut again = Leaving::default();
+        for (who, stage) in &self.stages {
+            again.put(*who, Some(*stage));
+        }
+        (&again.waiting, &again.sent, &again.due) == (&self.waiting, &self.sent, &self.due)
+    }
+
+    /// Those that a batch was sent for.
+    fn sent_with(&self, batch: u64) -> Vec<Who> {
+        let those = self.sent.get(&batch);
+        those.into_iter().flatten().copied().collect()
+    }
+
+    /// Those that may go when `cur_cfg` is that.
+    fn due_at(&self, cfg: i64) -> Vec<Who> {
+        let mut those: Vec<Who> = self
+            .due
+            .range(..=cfg)
+            .flat_map(|(_, w)| w)
+            .copied()
+            .collect();
+        those.sort_unstable();
+        those
     }
 
     /// Rows have to wait: one batch is under way at a time.
     pub(in crate::plan) fn is_busy(&self) -> bool {
         self.barrier.is_some()
+    }
+}
+
+fn take_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<Who>>, key: K, who: Who) {
+    if let Entry::Occupied(mut those) = index.entry(key) {
+        those.get_mut().remove(&who);
+        if those.get().is_empty() {
+            those.remove();
+        }
     }
 }
 
@@ -92,7 +168,7 @@ impl Planner {
     pub(in crate::plan) fn let_found_go(&mut self) {
         if self.filters_by_nft() && (!self.nft.is_online() || self.nft.is_withholding()) {
             self.nft.allow_deletes_but(is_of_a_port);
-            self.filter.leaving.stages.insert(Who::Found, Stage::Waits);
+            self.filter.leaving.put(Who::Found, Some(Stage::Waits));
         } else {
             self.nft.allow_deletes();
         }
@@ -100,37 +176,33 @@ impl Planner {
 
     /// Rows go out that raise `next_cfg`: those who wait for that go with them.
     pub(in crate::plan) fn leave_with(&mut self, batch: u64, rows: &[(RowKey, Option<Row>)]) {
-        if self.filter.leaving.stages.is_empty() {
+        if self.filter.leaving.waiting.is_empty() {
             return;
         }
-        let goes_dead = |who: &Who| {
-            match who {
-            Who::Found => false,
-            Who::Port(id) => rows.iter().any(|(key, row)| {
-                let is_its = matches!(key, RowKey::Vif(name) if name.strip_prefix("qvo") == Some(&short(*id)));
-                is_its && matches!(row, Some(Row::Vif(vif)) if vif.tag == LocalVlan::DEAD)
-            }),
-        }
-        };
-        let waiting: Vec<Who> = self.waiting();
-        for who in waiting {
-            if self.is_out(who) || goes_dead(&who) {
-                self.filter.leaving.stages.insert(who, Stage::Sent(batch));
+        let goes_dead = |(key, row): &(RowKey, Option<Row>)| match (key, row) {
+            (RowKey::Vif(name), Some(Row::Vif(vif))) if vif.tag == LocalVlan::DEAD => {
+                self.filter.numbers.port_named(name.strip_prefix("qvo")?)
             }
+            _ => None,
+        };
+        let dead: FxHashSet<PortId> = rows.iter().filter_map(goes_dead).collect();
+        let goes = |who: &Who| {
+            let is_dead = matches!(who, Who::Port(id) if dead.contains(id));
+            is_dead || self.is_out(*who)
+        };
+        let waiting = self.filter.leaving.waiting.iter();
+        let going: Vec<Who> = waiting.filter(|who| goes(who)).copied().collect();
+        for who in going {
+            self.filter.leaving.put(who, Some(Stage::Sent(batch)));
         }
-    }
-
-    fn waiting(&self) -> Vec<Who> {
-        let stages = self.filter.leaving.stages.iter();
-        let waiting = stages.filter(|(_, stage)| **stage == Stage::Waits);
-        waiting.map(|(who, _)| *who).collect()
     }
 
     /// A transaction could go out, and somebody waits for it.
     fn needs_barrier(&self) -> bool {
         let is_free =
             self.rows.is_online() && !self.rows.is_busy() && !self.filter.leaving.is_busy();
-        is_free && self.waiting().iter().any(|who| self.is_out(*who))
+        let mut waiting = self.filter.leaving.waiting.iter();
+        is_free && waiting.any(|who| self.is_out(*who))
     }
 
     /// When one is sent again.
@@ -170,26 +242,20 @@ impl Planner {
         {
             self.filter.leaving.retry_at = Some(now.mono_ms + RETRY_MS);
         }
-        let stages = self.filter.leaving.stages.iter();
-        let sent = stages.filter(|(_, stage)| **stage == Stage::Sent(batch));
-        let sent: Vec<Who> = sent.map(|(who, _)| *who).collect();
-        for who in sent {
+        for who in self.filter.leaving.sent_with(batch) {
             let stage = match raised {
                 Some(cfg) if self.is_out(who) => Stage::Due(cfg),
                 _ => Stage::Waits,
             };
-            self.filter.leaving.stages.insert(who, stage);
+            self.filter.leaving.put(who, Some(stage));
         }
         self.leave_applied(self.observed.cur_cfg());
     }
 
     /// `ovs-vswitchd` has come so far.
     pub(in crate::plan) fn leave_applied(&mut self, cfg: i64) {
-        let stages = self.filter.leaving.stages.iter();
-        let due = stages.filter(|(_, stage)| matches!(stage, Stage::Due(due) if *due <= cfg));
-        let due: Vec<Who> = due.map(|(who, _)| *who).collect();
-        for who in due {
-            self.filter.leaving.stages.remove(&who);
+        for who in self.filter.leaving.due_at(cfg) {
+            self.filter.leaving.put(who, None);
             match who {
                 Who::Found => self.nft.allow_deletes(),
                 Who::Port(id) => self.filter_left(id),
