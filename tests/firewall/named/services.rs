@@ -9,6 +9,16 @@ use crate::reference::Zones;
 use crate::wire::TCP_DATA;
 use crate::world::{Direction, Family, Remote, Rule, Service};
 
+/// Rules that let questions for names out.
+fn names_are_asked_for() -> [Rule; 2] {
+    Family::BOTH.map(|family| Rule {
+        direction: Direction::Egress,
+        family,
+        service: ports(UDP, 53, 53),
+        remote: Remote::Any,
+    })
+}
+
 pub fn packets_between_two_ports_meet_both_sets_of_rules(driver: Driver) -> Result<()> {
     let mut world = small();
     world.groups[OUT].rules.clear();
@@ -21,14 +31,7 @@ pub fn packets_between_two_ports_meet_both_sets_of_rules(driver: Driver) -> Resu
                 let_in(world, OF_B, ports(UDP, 53, 53), Remote::Any);
             }
             if out {
-                world.groups[OUT]
-                    .rules
-                    .extend(Family::BOTH.map(|family| Rule {
-                        direction: Direction::Egress,
-                        family,
-                        service: ports(UDP, 53, 53),
-                        remote: Remote::Any,
-                    }));
+                world.groups[OUT].rules.extend(names_are_asked_for());
             }
         })?;
         for (family, src) in Family::BOTH.into_iter().zip([2000, 2001]) {
@@ -65,14 +68,7 @@ pub fn what_is_refused_opens_nothing_the_other_way(driver: Driver) -> Result<()>
     let mut world = small();
     // B may send to port 53, and nobody may send to B.
     world.ports[B].groups = vec![OF_B];
-    world.groups[OF_B]
-        .rules
-        .extend(Family::BOTH.map(|family| Rule {
-            direction: Direction::Egress,
-            family,
-            service: ports(UDP, 53, 53),
-            remote: Remote::Any,
-        }));
+    world.groups[OF_B].rules.extend(names_are_asked_for());
     let drill = Drill::start(driver, &world)?;
     for family in Family::BOTH {
         for from in [A, ROUTER] {
