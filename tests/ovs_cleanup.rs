@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use nft::conntrack::{Entry, Filter, Tuple};
 use nft::message::Family;
 use nft::net::{ConntrackClient, DeleteFilters};
-use testbed::{Join, Namespace, PATIENCE, PlugSpec, Site, Wires, run};
+use testbed::{Join, Namespace, PATIENCE, PlugSpec, Site, Wires, ip_batch, run};
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_vifd"))
@@ -89,6 +89,8 @@ impl Lab {
         let management = hypervisor.switch.management("br-int");
         self.ofctl(&["mod-port", &management, "op0", "no-flood"])?;
         hypervisor.switch.add_flows("br-int", THEIR_FLOW)?;
+        let bridge = "link add opbr0 type bridge nf_call_iptables 1 nf_call_ip6tables 1\n";
+        ip_batch(hypervisor.namespace(), bridge)?;
         let nft = run(
             Some(hypervisor.namespace()),
             &["nft", "-f", "-"],
@@ -197,6 +199,18 @@ impl Lab {
         )
     }
 
+    /// Bridges that hand their packets to the IP hooks.
+    fn handing_over(&self) -> Result<BTreeSet<String>> {
+        let hypervisor = &self.site.hosts[0].hypervisor;
+        let show = ["ip", "-d", "-o", "link", "show", "type", "bridge"];
+        let shown = run(Some(hypervisor.namespace()), &show, &[], "")?;
+        let is_on = |line: &&str| {
+            line.contains("nf_call_iptables 1") && line.contains("nf_call_ip6tables 1")
+        };
+        let name = |line: &str| line.split(": ").nth(1).map(str::to_owned);
+        Ok(shown.lines().filter(is_on).filter_map(name).collect())
+    }
+
     /// What an operator does who wants the ports on one plain network.
     fn make_plain(&self) -> Result<()> {
         let switch = &self.site.hosts[0].hypervisor.switch;
@@ -244,6 +258,9 @@ fn nothing_is_left(driver: &str, join: Join) -> Result<()> {
         _ => quiet.extend(vifs.iter().cloned()),
     }
     assert_eq!(lab.unflooded()?, quiet);
+    let theirs = BTreeSet::from(["opbr0".to_owned()]);
+    let through_hooks = lab.tables()?.contains("table inet vifd");
+    assert_eq!(lab.handing_over()? != theirs, through_hooks);
 
     let host = &mut lab.site.hosts[0];
     assert!(host.agent.terminate(PATIENCE)?.success());
@@ -277,6 +294,7 @@ fn nothing_is_left(driver: &str, join: Join) -> Result<()> {
         "the operator's bit stays, vifd's goes"
     );
     assert_eq!(lab.tables()?, tables_before);
+    assert_eq!(lab.handing_over()?, theirs);
     assert_eq!(lab.tracked()?, Vec::<String>::new());
     let kept = lab.conntrack(|client| client.dump(&Filter::default()))?;
     let is_theirs = |(_, entry): &(Family, Entry)| entry.original == their_connection().original;

@@ -8,4 +8,6 @@ mod dump_groups;
 mod executors;
 mod run;
 
+/// What is done to bridges without an agent, after one.
+pub use crate::exec::rtnl::hooks;
 pub use run::{Error, run};

@@ -24,7 +24,8 @@ use survey::{Survey, survey};
 #[command(
     long_about = "Removes what vifd has put on this host: its flows (by their cookie), its ports and bridges (by \
         external_ids:vifd-owner), what it remembered in other_config of VIFs, no-flood of VIFs, its tables of the \
-        packet filter (vifd), the connections tracked for filtered ports, and its network namespaces. VIFs stay \
+        packet filter (vifd), the connections tracked for filtered ports, bridge netfilter of their bridges, and \
+        its network namespaces. VIFs stay \
         plugged, on the dead VLAN, as if they were new. Bridges that others made stay, and physical bridges go on \
         forwarding. Bridges of ours stay for as long as they hold ports of others.\n\nTraffic of VIFs stops. \
         Refuses to work while the agent runs.",
@@ -72,6 +73,8 @@ pub(super) enum Removal {
     NoFlood { port: String, bridge: String },
     /// What is tracked for filtered ports: in the datapath of a bridge, or in the kernel.
     Connections { place: String, zones: Vec<u16> },
+    /// That a bridge hands its packets to the IP hooks.
+    Hooks { bridge: String },
     /// A table of the packet filter.
     Table { family: String, name: String },
     /// A network namespace.
@@ -104,6 +107,7 @@ impl Removal {
                     zones.len()
                 )
             }
+            Removal::Hooks { bridge } => format!("bridge netfilter of {bridge}"),
             Removal::Table { family, name } => format!("table {family} {name}"),
             Removal::Namespace { name } => format!("network namespace {name}"),
         }
@@ -149,14 +153,15 @@ async fn clean(config: &Config, dry_run: bool) -> Result<Report, Failure> {
     let (mut on_bridges, unreachable) = bridges::find(config, &staying).await;
     problems.extend(unreachable);
     kept.extend(bridges::kept(&on_bridges));
-    let mut filter = tables::find();
+    let (mut filter, unseen) = tables::find().await;
+    problems.extend(unseen);
     let mut spaces = namespaces::find();
     if !dry_run {
         if let Err(failure) = survey::remove(&mut switch, &rows, Apply::Wait).await {
             problems.push(failure.text);
         }
         problems.extend(bridges::remove(config, &mut on_bridges).await);
-        problems.extend(filter.remove());
+        problems.extend(filter.remove().await);
         problems.extend(namespaces::remove(&mut spaces));
     }
     let on_bridges = bridges::removals(&on_bridges);

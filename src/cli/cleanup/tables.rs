@@ -13,11 +13,14 @@ use nft::net::{Client, ConntrackClient, DeleteFilters};
 use nft::table::Table;
 
 use super::Removal;
+use crate::agent::hooks;
 
 /// vifd's own, and the one that closes ports while that is not whole.
 const NAMES: [&str; 2] = ["vifd", "vifd_closed"];
 /// The map from devices to marks, of which the first two bytes are the number of a port.
 const DEVICES: &str = "vif";
+/// The set of bridges that hand their packets to the IP hooks for the sake of the other table.
+const BRIDGES: &str = "bridges";
 /// The set that is there where the kernel has no zones: labels of connections name the ports.
 const OWNERS: &str = "owners";
 
@@ -29,22 +32,35 @@ pub(super) struct Found {
     numbers: BTreeSet<u16>,
     /// They are in the labels of connections; else they are zones.
     in_labels: bool,
+    /// Bridges that hand their packets to the IP hooks.
+    bridges: Vec<String>,
 }
 
-/// Looks.
-pub(super) fn find() -> Found {
+/// Looks. What could not be looked at is a problem.
+pub(super) async fn find() -> (Found, Option<String>) {
+    let (mut found, bridges) = look();
+    let handing_over = hooks::handing_over(&bridges).await;
+    let problem = handing_over.map(|bridges| found.bridges = bridges).err();
+    (found, problem)
+}
+
+/// What is in tables, and the bridges that they name.
+fn look() -> (Found, Vec<String>) {
     let Ok(mut client) = Client::open() else {
-        return Found::default();
+        return (Found::default(), Vec::new());
     };
     let dump = Dump::new(Op::GET_TABLE, Family::UNSPEC, Table::default());
     let tables = client.dump(dump).unwrap_or_default();
     let tables = tables.into_iter().filter_map(ours).collect();
-    let devices = elements(&mut client, DEVICES).unwrap_or_default();
-    Found {
+    let devices = elements(&mut client, Family::BRIDGE, DEVICES).unwrap_or_default();
+    let bridges = elements(&mut client, Family::INET, BRIDGES).unwrap_or_default();
+    let found = Found {
         tables,
         numbers: devices.iter().filter_map(number).collect(),
-        in_labels: elements(&mut client, OWNERS).is_some(),
-    }
+        in_labels: elements(&mut client, Family::BRIDGE, OWNERS).is_some(),
+        bridges: Vec::new(),
+    };
+    (found, bridges.iter().filter_map(device).collect())
 }
 
 fn ours(message: Message) -> Option<(Family, String)> {
@@ -58,14 +74,14 @@ fn ours(message: Message) -> Option<(Family, String)> {
         .then(|| (family, name.to_owned()))
 }
 
-/// The elements of a set of the table that sees devices, if it has that set.
-fn elements(client: &mut Client, set: &str) -> Option<Vec<Element>> {
+/// The elements of a set of vifd's table of that family, if it has that set.
+fn elements(client: &mut Client, family: Family, set: &str) -> Option<Vec<Element>> {
     let [table, _] = NAMES;
     let list = Elements {
         elements: None,
         ..Elements::new(table, set, Vec::new())
     };
-    let dump = Dump::new(Op::GET_SETELEM, Family::BRIDGE, list);
+    let dump = Dump::new(Op::GET_SETELEM, family, list);
     let parts = client.dump(dump).ok()?.into_iter();
     let elements = parts.filter_map(|part| match part.body {
         Body::Elements(list) => list.elements,
@@ -82,6 +98,15 @@ fn number(device: &Element) -> Option<u16> {
     .map(u16::from_ne_bytes)
 }
 
+fn device(name: &Element) -> Option<String> {
+    let Data::Value(name) = name.key.as_ref()? else {
+        return None;
+    };
+    let end = |byte: &u8| *byte == 0;
+    let name = name.as_slice().split(end).next()?;
+    String::from_utf8(name.to_vec()).ok()
+}
+
 impl Found {
     /// What a reader sees of them.
     pub fn removals(&self) -> Vec<Removal> {
@@ -96,11 +121,14 @@ impl Found {
             place: "the kernel".to_owned(),
             zones: self.numbers.iter().copied().collect(),
         });
-        tables.chain(connections).collect()
+        let bridges = self.bridges.iter().map(|bridge| Removal::Hooks {
+            bridge: bridge.clone(),
+        });
+        tables.chain(connections).chain(bridges).collect()
     }
 
     /// Removes tables, all at once, then connections; says what went wrong. What could not be removed is found no more.
-    pub fn remove(&mut self) -> Vec<String> {
+    pub async fn remove(&mut self) -> Vec<String> {
         let mut problems = Vec::new();
         if let Err(problem) = self.remove_tables() {
             problems.push(problem);
@@ -109,6 +137,10 @@ impl Found {
         if let Err(error) = self.forget_connections() {
             problems.push(format!("tracked connections: {error}"));
             self.numbers.clear();
+        }
+        if let Err(problem) = hooks::release(&self.bridges).await {
+            problems.push(format!("bridge netfilter: {problem}"));
+            self.bridges.clear();
         }
         problems
     }
@@ -168,6 +200,8 @@ mod tests {
         assert_eq!((DEVICES, OWNERS), (SetId::Vif.name(), SetId::Owners.name()));
         assert!(SetId::Vif.is_lower());
         let mark = layout::mark(0x1234, 7, layout::NETWORK_SIDE);
+        let bridge = Element::key(layout::device("qbr00000001-00"));
+        assert_eq!(device(&bridge).as_deref(), Some("qbr00000001-00"));
         assert_eq!(
             number(&Element::pair(*b"tap0", mark.to_vec())),
             Some(0x1234)

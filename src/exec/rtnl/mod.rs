@@ -6,6 +6,7 @@
 //! The kernel carries a request out while it is being sent, under a lock that Open vSwitch holds too while it adds
 //! ports. So the executor has a thread of its own, and nobody else waits.
 
+pub mod hooks;
 mod socket;
 mod table;
 mod wire;

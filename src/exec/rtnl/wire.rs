@@ -124,16 +124,28 @@ pub(super) fn change_device(sequence: u32, device: &Device, want: LinkState) -> 
         message.attributes.push(LinkAttribute::Mtu(mtu));
     }
     if want.netfilter && !device.netfilter {
-        let settings = vec![
-            InfoBridge::NfCallIpTables(true),
-            InfoBridge::NfCallIp6Tables(true),
-        ];
-        message.attributes.push(LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::Bridge),
-            LinkInfo::Data(InfoData::Bridge(settings)),
-        ]));
+        message.attributes.push(bridge_netfilter(true));
     }
     request(sequence, NLM_F_ACK, RouteNetlinkMessage::NewLink(message))
+}
+
+/// Asks that a bridge no longer hands its packets to the IP hooks.
+pub(super) fn release_bridge(sequence: u32, bridge: &Device) -> Vec<u8> {
+    let mut message = LinkMessage::default();
+    message.header.index = bridge.index;
+    message.attributes.push(bridge_netfilter(false));
+    request(sequence, NLM_F_ACK, RouteNetlinkMessage::NewLink(message))
+}
+
+fn bridge_netfilter(on: bool) -> LinkAttribute {
+    let settings = vec![
+        InfoBridge::NfCallIpTables(on),
+        InfoBridge::NfCallIp6Tables(on),
+    ];
+    LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::Bridge),
+        LinkInfo::Data(InfoData::Bridge(settings)),
+    ])
 }
 
 fn request(sequence: u32, flags: u16, message: RouteNetlinkMessage) -> Vec<u8> {
