@@ -32,7 +32,7 @@ const GROUPS: &str = r#"
 
 /// The operator's: a port, with no floods to it; a flow; a table of the kernel.
 const THEIR_FLOW: &str = "cookie=0xbeef,table=200,priority=7,actions=drop\n";
-const THEIR_TABLE: &str = "table inet theirs {
+const THEIR_TABLE: &str = "table bridge theirs {
     chain input { type filter hook input priority 0; }
 }
 ";

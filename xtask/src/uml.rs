@@ -69,6 +69,10 @@ const NF_TABLES: &str = "probe:: expressions::";
 /// userspace datapath alone.
 const ZONES: &[&str] = &["ovs_firewall"];
 
+/// Those of both firewall drivers, of which the other one runs: their tests are named for it.
+const BOTH_DRIVERS: &[&str] = &["ovs_cleanup", "ovs_firewall_metrics"];
+const WITHOUT_ZONES: &str = "nf_tables";
+
 /// Of the tests of the firewall drivers, those of nf_tables with packets. What was compared is printed.
 const FIREWALL: &str = "named::nft verdicts::nft --nocapture";
 
@@ -103,6 +107,7 @@ pub fn switch_tests_until(log: &Path, deadline: Instant, length: Length) -> Resu
                 match name.as_str() {
                     "kernel" => NF_TABLES,
                     "firewall" => FIREWALL,
+                    name if BOTH_DRIVERS.contains(&name) => WITHOUT_ZONES,
                     _ => "",
                 }
             )
