@@ -245,7 +245,9 @@ impl Planner {
     }
 }
 
-/// The port, if it is to be filtered and can be.
+/// The port, if it is to be filtered and can be. It need not be plugged: its devices are known by name, and a switch that
+/// gives the number of a port that left to one that comes sends to it what was meant for the other, before anybody can
+/// look.
 fn filterable<'a>(
     desired: &'a Desired,
     attachments: &FxHashMap<PortId, Attachment>,
@@ -254,5 +256,5 @@ fn filterable<'a>(
     let vif = attachments.get(&id).map(|a| &a.vif);
     desired
         .port(id)
-        .filter(|port| port.is_filtered() && vif.is_some_and(|vif| unfilterable(vif, id).is_none()))
+        .filter(|port| port.is_filtered() && vif.is_none_or(|vif| unfilterable(vif, id).is_none()))
 }

@@ -119,13 +119,14 @@ pub fn port(view: &View<'_>, id: PortId) -> Rendered {
     if view.filter.leaving.holds(id) {
         return Rendered::held(Need::Leaves);
     }
-    let (Some(attachment), Some(port)) = (view.attachments.get(&id), view.desired.port(id)) else {
+    let Some(port) = view.desired.port(id) else {
         return Rendered::absent();
     };
     if !port.is_filtered() {
         return Rendered::absent();
     }
-    if let Some(need) = unfilterable(&attachment.vif, id) {
+    let vif = view.attachments.get(&id).map(|attachment| &attachment.vif);
+    if let Some(need) = vif.and_then(|vif| unfilterable(vif, id)) {
         return Rendered::blocked(need);
     }
     if view.filter.variant.is_none() {

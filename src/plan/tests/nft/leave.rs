@@ -59,15 +59,14 @@ fn a_port_is_filtered_until_the_switch_has_let_go_of_it() {
     let (mut world, mut planner) = start();
     world.wish(&mut planner, group(1, vec![]));
     let name = format!("qvo{}", short(pid(1)));
-    for deleted in [false, true] {
+    for unplugged in [false, true] {
         plug(&mut world, &mut planner, 1, &[1]);
         world.quiesce(&mut planner);
         assert!(has_vif(&world, 1));
-        if deleted {
-            world.wish(&mut planner, Delta::PortGone(pid(1)));
-        } else {
+        if unplugged {
             world.unplug(&mut planner, &name);
         }
+        world.wish(&mut planner, Delta::PortGone(pid(1)));
         all_but_rows(&mut world, &mut planner);
         assert!(has_vif(&world, 1), "the switch has not followed yet");
         assert_eq!(planner.audit(), []);
@@ -80,6 +79,26 @@ fn a_port_is_filtered_until_the_switch_has_let_go_of_it() {
         world.unplug(&mut planner, &name);
         world.quiesce(&mut planner);
     }
+}
+
+#[test]
+fn a_port_is_filtered_while_it_is_not_plugged() {
+    let (mut world, mut planner) = start();
+    world.wish(&mut planner, group(1, vec![]));
+    world.wish(&mut planner, Delta::Port(vm(1, &[1])));
+    world.quiesce(&mut planner);
+    assert!(has_vif(&world, 1), "before it is for the first time");
+    plug(&mut world, &mut planner, 1, &[1]);
+    world.quiesce(&mut planner);
+    let stats = planner.stats().nft_items;
+    world.unplug(&mut planner, &format!("qvo{}", short(pid(1))));
+    world.quiesce(&mut planner);
+    assert!(has_vif(&world, 1), "and when it is no longer");
+    assert_eq!(
+        planner.stats().nft_items,
+        stats,
+        "nothing is written for that"
+    );
 }
 
 #[test]
@@ -111,7 +130,8 @@ fn what_an_earlier_agent_left_goes_when_the_switch_has_followed() {
     world.wish(&mut planner, group(1, vec![]));
     plug(&mut world, &mut planner, 1, &[1]);
     world.quiesce(&mut planner);
-    // It is unplugged while no agent runs.
+    // It is unplugged and deleted while no agent runs.
+    world.wish(&mut planner, Delta::PortGone(pid(1)));
     world.ports.remove(&*format!("qvo{}", short(pid(1))));
     let mut planner = world.start_agent();
     all_but_rows(&mut world, &mut planner);
