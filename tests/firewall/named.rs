@@ -42,6 +42,7 @@ situations! {
         services::protocols_by_number,
         services::the_whole_range_of_ports,
         services::fragments_are_judged_as_a_whole,
+        services::fragments_where_nothing_is_tracked,
         changes::a_member_that_leaves_takes_only_its_connections,
         changes::a_rule_that_goes_stops_a_running_stream,
         changes::connections_of_a_port_are_not_its_successors,

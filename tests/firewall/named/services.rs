@@ -219,25 +219,71 @@ pub fn fragments_where_nothing_is_tracked(driver: Driver) -> Result<()> {
     world.groups[OF_B].stateful = false;
     let_in(&mut world, OF_B, ports(UDP, 53, 53), Remote::Any);
     let mut drill = Drill::start(driver, &world)?;
-    let packet = |drill: &Drill, family, src| {
-        let mut packet = drill.between(A, B, family, udp(src, 53));
+    let packet = |drill: &Drill, from, family, src| {
+        let mut packet = drill.between(from, B, family, udp(src, 53));
         if let Body::Ip(ip) = &mut packet.body {
             ip.fragments = Fragments::Both;
         }
         packet
     };
     // Bridge netfilter puts them together for all ports, bridges that track connections for those that do: to the others
-    // the first part alone shows its ports.
-    let parts: &[u8] = match driver.profile().bridges_reassemble {
-        true => &[0],
-        false => &[0, 1],
+    // the first part alone shows its ports. In the switch none does.
+    let parts: &[u8] = match (driver, driver.profile().bridges_reassemble) {
+        (Driver::OpenFlow, _) => &[],
+        (_, true) => &[0],
+        (_, false) => &[0, 1],
     };
     for family in Family::BOTH {
-        drill.arrives_in_parts(A, B, &packet(&drill, family, 4100), parts)?;
+        for (from, src) in [(A, 4100), (ROUTER, 4101)] {
+            let packet = packet(&drill, from, family, src);
+            match parts {
+                [] => drill.drops(from, &packet)?,
+                parts => drill.arrives_in_parts(from, B, &packet, parts)?,
+            }
+        }
+    }
+    // By another protocol's rule nothing more.
+    drill.change(|world| {
+        world.groups[OF_B].rules.clear();
+        let_in(world, OF_B, Service::Protocol(TCP), Remote::Any);
+    })?;
+    for family in Family::BOTH {
+        for (from, src) in [(A, 4102), (ROUTER, 4103)] {
+            drill.drops(from, &packet(&drill, from, family, src))?;
+        }
+    }
+    drill.change(|world| let_in(world, OF_B, Service::Protocol(UDP), Remote::Group(OUT)))?;
+    for family in Family::BOTH {
+        for (from, src) in [(A, 4104), (A, 4104), (ROUTER, 4105)] {
+            drill.expect_if(from == A, from, B, &packet(&drill, from, family, src))?;
+        }
     }
     drill.change(|world| let_in(world, OF_B, Service::Protocol(UDP), Remote::Any))?;
     for family in Family::BOTH {
-        drill.passes(A, B, &packet(&drill, family, 4101))?;
+        for (from, src) in [(A, 4106), (ROUTER, 4107), (ROUTER, 4107)] {
+            drill.passes(from, B, &packet(&drill, from, family, src))?;
+        }
+    }
+    // The same out.
+    drill.change(|world| {
+        world.groups[OF_B].rules = Family::BOTH
+            .map(|family| Rule {
+                direction: Direction::Egress,
+                family,
+                service: Service::Protocol(UDP),
+                remote: Remote::Any,
+            })
+            .to_vec();
+    })?;
+    for family in Family::BOTH {
+        for (payload, passes) in [(udp(53, 4200), true), (tcp(53, 4200, ACK, 1, 1), false)] {
+            let mut packet = drill.between(B, ROUTER, family, payload);
+            if let Body::Ip(ip) = &mut packet.body {
+                ip.fragments = Fragments::Both;
+            }
+            drill.expect_if(passes, B, ROUTER, &packet)?;
+            drill.expect_if(passes, B, ROUTER, &packet)?;
+        }
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ use gates::Gate;
 use owners::Owners;
 
 use super::packet::{Body, Fragments, Ip, Packet};
-use super::world::{Direction, Mac, World};
+use super::world::{Direction, Family, Mac, World};
 
 /// What holds for one driver and not for another, by documented choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,8 +39,8 @@ pub struct Profile {
     pub tracker: Tracker,
     /// Neighbour discovery and listener messages, which no tracker follows, are judged by rules; else they are invalid.
     pub untracked_by_rules: bool,
-    /// The type of an ICMPv6 message in fragments can not be seen: on ports that track connections those alone leave whose
-    /// connection can be told, on others those that a rule allows.
+    /// The type of an ICMPv6 message in fragments can not be seen: of what leaves in fragments of IPv6 nothing passes that a
+    /// tracker finds invalid, on no port.
     pub fragments_hide_types: bool,
     /// Duplicate address detection is let out for the port's own addresses only.
     pub detects_own_only: bool,
@@ -218,9 +218,10 @@ impl Reference {
             (Gate::Open(why), _) => return (verdict(true, why), None),
             (Gate::Rules, _) => return (verdict(false, "neither ARP nor IP"), None),
         };
-        let hides_type = self.profile.fragments_hide_types && ip.is_fragmented();
-        let is_open = gate != Gate::Rules;
-        let needs_none = is_open && (stateful || !hides_type);
+        let hides_type = self.profile.fragments_hide_types
+            && ip.is_fragmented()
+            && (direction, ip.family()) == (Direction::Egress, Family::V6);
+        let needs_none = gate != Gate::Rules;
         let allowed = needs_none
             || rules::allow(
                 &self.world,
@@ -235,6 +236,9 @@ impl Reference {
             true => verdict(true, "a rule allows it"),
             false => verdict(false, "no rule allows it"),
         };
+        if !stateful && hides_type && self.state_at(n, ip) == State::Invalid {
+            return (verdict(false, "invalid"), None);
+        }
         if !stateful {
             return (by_rules, None);
         }
@@ -242,7 +246,7 @@ impl Reference {
             return (verdict(false, "waits for the rest"), None);
         }
         match self.state_at(n, ip) {
-            State::Invalid if is_open && !hides_type => (by_rules, None),
+            State::Invalid if needs_none && !hides_type => (by_rules, None),
             State::Invalid => (verdict(false, "invalid"), None),
             State::Reply => (verdict(true, "reply"), None),
             State::Related => (verdict(true, "related"), None),

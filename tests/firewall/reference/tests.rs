@@ -498,7 +498,7 @@ fn fragments_that_hide_their_type_may_be_router_advertisements() {
     for (kind, stateful, wanted) in [
         (128, true, true),
         (129, true, false),
-        (128, false, false),
+        (128, false, true),
         (129, false, false),
     ] {
         w.groups[0].stateful = stateful;

@@ -80,7 +80,7 @@ pub fn flows() -> Vec<Flow> {
             .actions([dropped()])
     }));
     flows.extend(icmpv6_out());
-    flows.push(from_nowhere());
+    flows.extend([from_nowhere(), untold_fragments()]);
     for kind in ICMPV6_IN {
         flows.push(
             Flow::new(int::BASE_INGRESS, 100)
@@ -121,6 +121,16 @@ fn icmpv6_out() -> [Flow; 2] {
             .with(FieldId::CT_NW_PROTO, protocol::ICMPV6),
     ]
     .map(|flow| flow.actions([accept(int::RULES_EGRESS)]))
+}
+
+/// Of what ICMPv6 conntrack does not follow are router advertisements, and fragments do not show which they are. No rule lets
+/// them out.
+fn untold_fragments() -> Flow {
+    Flow::new(int::RULES_EGRESS, 110)
+        .ip(Family::V6)
+        .ct_state(ct_state::TRK | ct_state::INV, 0)
+        .fragment()
+        .actions([act::resubmit(int::DROPPED)])
 }
 
 /// Without an address nothing leaves but what [`port`](super::port) lets out, whatever the port may send from.

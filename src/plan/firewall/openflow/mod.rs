@@ -20,8 +20,8 @@
 //! * *Replies are judged too*, by the tuple of the connection's first direction ([`mod@rules`]). So nothing has to be
 //!   marked or looked up to cut a connection, and one whose permission comes back goes on.
 //! * *A member is one flow* per direction for packets and one for replies, in all its sets and networks ([`sets`]).
-//! * *Stateless groups* are judged without conntrack; a connection that a stateful port opens to such a port is kept
-//!   all the same, for the sake of the former.
+//! * *Stateless groups* are judged without conntrack, but for fragments of IPv6, of which it alone tells the protocol; a
+//!   connection that a stateful port opens to such a port is kept all the same, for the sake of the former.
 //! * *Replies to a port of this host* pass its ingress rules instead of NORMAL.
 //! * *ICMPv6 leaves without a rule*, of any type and in any state, from an address of the port, as with Neutron's iptables
 //!   driver; Neutron's agent for this bridge lets only neighbour discovery out. What conntrack follows is committed, and

@@ -160,12 +160,21 @@ fn filtered(port: &Port, ofport: Ofport, vlan: LocalVlan, profile: &Profile) -> 
             false => to_rules(flow, act::resubmit(int::RULES_INGRESS)),
         });
     }
-    if profile.stateful {
-        let tracked = Flow::new(int::BASE_INGRESS, 80)
-            .with(FieldId::REG5, number)
-            .ct_state(ct_state::TRK, 0);
-        add(to_rules(tracked, act::resubmit(int::RULES_INGRESS)));
-    }
+    let to_port = |priority| Flow::new(int::BASE_INGRESS, priority).with(FieldId::REG5, number);
+    add(match profile.stateful {
+        true => to_rules(
+            to_port(80).ct_state(ct_state::TRK, 0),
+            act::resubmit(int::RULES_INGRESS),
+        ),
+        // Conntrack alone tells the protocol of a later fragment.
+        false => to_rules(
+            to_port(91)
+                .ip(Family::V6)
+                .fragment()
+                .ct_state(0, ct_state::TRK),
+            act::track(int::RULES_INGRESS),
+        ),
+    });
     let mut flows: Vec<Flow> = flows.into_values().collect();
     flows.push(Flow::of(FlowKey::no_flood(ofport.number())));
     flows
@@ -222,6 +231,13 @@ fn egress(port: Ofport, (mac, net): Source, stateful: bool, add: &mut impl FnMut
         false => act::resubmit(int::RULES_EGRESS),
     };
     add(from(65).ip(family).ip_source(net).actions([to_rules]));
+    if !stateful && family == Family::V6 {
+        add(from(66)
+            .ip(family)
+            .ip_source(net)
+            .fragment()
+            .actions([act::track(int::RULES_EGRESS)]));
+    }
     let (_, server, client) = DHCP[usize::from(family == Family::V6)];
     let dhcp = || from(80).udp(family, client, server);
     add(dhcp().ip_source(net).actions(on()));

@@ -165,6 +165,13 @@ impl<'a> Flows<'a> {
                 found.push(later(reply));
             }
         }
+        // Where nothing is followed conntrack is asked for the protocol of later fragments, which IPv6 does not show.
+        if !stateful && family == Family::V6 && matches!(service, Service::Protocol(_)) {
+            let later = here()
+                .later_fragment()
+                .ct_state(ct_state::TRK, ct_state::INV);
+            found.push(by_protocol(&later, family, service));
+        }
         for flow in found {
             self.add(flow.key, set);
         }

@@ -8,7 +8,7 @@
 //! datapath hands on fragments when all of a packet are there: the first is judged by the connection, the others by
 //! their protocol alone, and all of them have to go through conntrack once more before they leave, where they wait for
 //! each other. So a packet passes if and only if its first fragment is allowed. Without conntrack fragments pass only by
-//! rules that ask for no ports.
+//! rules that ask for no ports; those of IPv6 go through it all the same, for it alone tells the protocol of a later one.
 
 use ofproto::matching::FieldId;
 

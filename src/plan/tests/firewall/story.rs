@@ -500,9 +500,10 @@ fn a_device_that_is_replaced_is_not_flooded_to_again() {
     }
 }
 
-/// ICMPv6 leaves without a rule; its answers are told by conntrack, and by nothing where groups are stateless.
+/// ICMPv6 leaves without a rule; its answers are told by conntrack, and by nothing where groups are stateless: those ask
+/// it for the protocol of later fragments of IPv6 alone.
 #[test]
-fn stateless_groups_ask_conntrack_for_nothing() {
+fn stateless_groups_ask_conntrack_for_no_connection() {
     let (mut world, mut planner) = one_port();
     world.plug(&mut planner, "tap1", port_id(1), mac(1));
     let judged = |world: &World| -> Vec<String> {
@@ -514,6 +515,12 @@ fn stateless_groups_ask_conntrack_for_nothing() {
         let rules = [
             rule(1, Direction::Ingress, tcp(80, 80), Remote::Any),
             rule(2, Direction::Egress, Service::Any, Remote::Any),
+            rule(
+                3,
+                Direction::Ingress,
+                Service::Protocol(secgroup::protocol::UDP),
+                Remote::Prefix("2001:db8::/32".parse().unwrap()),
+            ),
         ];
         world.wish(
             &mut planner,
@@ -525,8 +532,12 @@ fn stateless_groups_ask_conntrack_for_nothing() {
         world.quiesce(&mut planner);
         let flows = judged(&world);
         assert!(!flows.is_empty());
-        let asks = flows.iter().filter(|flow| flow.contains("ct_")).count();
-        assert_eq!(asks > 0, stateful, "{flows:#?}");
+        let asks = flows.iter().filter(|flow| flow.contains("ct_"));
+        let of_fragments = asks
+            .clone()
+            .filter(|flow| flow.contains("ct_nw_proto=17") && flow.contains("nw_frag=later"));
+        assert!(of_fragments.count() > 0, "{flows:#?}");
+        assert_eq!(asks.count() > 1, stateful, "{flows:#?}");
         let answers = flows
             .iter()
             .filter(|flow| flow.contains("table=82") && flow.contains("ct_nw_proto=58"));
