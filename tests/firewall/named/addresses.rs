@@ -195,7 +195,7 @@ pub fn a_port_asks_for_an_address_before_it_has_one(driver: Driver) -> Result<()
     let mut world = small();
     world.ports[A].ips.clear();
     world.groups[0].rules.clear();
-    let drill = Drill::start(driver, &world)?;
+    let mut drill = Drill::start(driver, &world)?;
     let (mac, router) = (world.ports[A].mac, world.ports[ROUTER].mac);
     let discover = Ip::new(
         Ipv4Addr::UNSPECIFIED.into(),
@@ -208,7 +208,7 @@ pub fn a_port_asks_for_an_address_before_it_has_one(driver: Driver) -> Result<()
         &Packet::ip(mac, Mac::BROADCAST, discover.clone()),
         &[0, 1],
     )?;
-    drill.drops(A, &Packet::ip(STRANGER, Mac::BROADCAST, discover))?;
+    drill.drops(A, &Packet::ip(STRANGER, Mac::BROADCAST, discover.clone()))?;
     let offer = Ip::new(address("10.0.0.16"), address("10.0.0.18"), udp(67, 68));
     drill.passes(ROUTER, A, &Packet::ip(router, mac, offer))?;
     let own = IpAddr::V6(mac.link_local());
@@ -222,7 +222,21 @@ pub fn a_port_asks_for_an_address_before_it_has_one(driver: Driver) -> Result<()
     drill.passes(ROUTER, A, &Packet::ip(router, mac, advertise))?;
     // Without a rule it may do nothing else.
     let other = Ip::new(own, router.link_local().into(), udp(1000, 53));
-    drill.drops(A, &Packet::ip(mac, router, other))
+    drill.drops(A, &Packet::ip(mac, router, other))?;
+    // Nor does it have to lack one of the other family.
+    for family in Family::BOTH {
+        drill.change(|world| {
+            world.ports[A].ips = vec![small().ports[A].ip(family).expect("both families")]
+        })?;
+        drill.expect(
+            A,
+            &Packet::ip(mac, Mac::BROADCAST, discover.clone()),
+            &[0, 1],
+        )?;
+        let own = Ip::new(own, router.link_local().into(), udp(546, 547));
+        drill.passes(A, ROUTER, &Packet::ip(mac, router, own))?;
+    }
+    Ok(())
 }
 
 pub fn no_port_is_a_dhcp_server_or_a_router(driver: Driver) -> Result<()> {

@@ -144,6 +144,10 @@ fn filtered(port: &Port, ofport: Ofport, vlan: LocalVlan, profile: &Profile) -> 
         .chain(judge.clone())
         .chain([act::resubmit(int::BASE_EGRESS)]),
     ));
+    for mac in macs(port) {
+        add(asks_for_address(ofport, mac));
+        add(announces_itself(ofport, mac));
+    }
     for source in sources(port) {
         egress(ofport, source, profile.stateful, &mut add);
     }
@@ -218,6 +222,28 @@ pub(super) fn macs(port: &Port) -> Vec<Mac> {
     macs
 }
 
+/// By DHCP, from no address to everybody (RFC 2131 §4.1), whatever addresses the port has.
+fn asks_for_address(port: Ofport, mac: Mac) -> Flow {
+    let (family, server, client) = DHCP[0];
+    let [nobody, everybody] = [[0; 4], [255; 4]].map(|ip| IpNet::from(IpAddr::from(ip)));
+    Flow::new(int::BASE_EGRESS, 80)
+        .in_port(port)
+        .source(mac)
+        .udp(family, client, server)
+        .ip_source(nobody)
+        .ip_destination(everybody)
+        .actions([act::resubmit(int::ACCEPT_OR_INGRESS)])
+}
+
+/// By RARP, as after a migration: it names no address.
+fn announces_itself(port: Ofport, mac: Mac) -> Flow {
+    Flow::new(int::BASE_EGRESS, 95)
+        .in_port(port)
+        .source(mac)
+        .rarp()
+        .actions([act::resubmit(int::NORMAL)])
+}
+
 fn egress(port: Ofport, (mac, net): Source, stateful: bool, add: &mut impl FnMut(Flow)) {
     let family = Family::of_net(net);
     let from = |priority| {
@@ -248,10 +274,6 @@ fn egress(port: Ofport, (mac, net): Source, stateful: bool, add: &mut impl FnMut
                 .with(FieldId::ARP_SHA, mac.0)
                 .arp_sender(net)
                 .actions([act::resubmit(int::NORMAL)]));
-            add(from(95).rarp().actions([act::resubmit(int::NORMAL)]));
-            let [nobody, everybody] = [[0; 4], [255; 4]].map(|ip| IpNet::from(IpAddr::from(ip)));
-            let asks_all = dhcp().ip_source(nobody).ip_destination(everybody);
-            add(asks_all.actions(on()));
         }
         IpNet::V6(target) => {
             for kind in ICMPV6_OUT {
