@@ -89,7 +89,7 @@ pub fn stop_current() {
 }
 
 /// Runs a command to its end, or kills its process group when `deadline` passes. Everything goes to `log`; lines that
-/// tell a reader how it went also to the screen. Whether it succeeded.
+/// tell a reader how it went also to the screen. Whether it succeeded; if not, the last line of `log` says how it ended.
 pub fn watch(mut command: Command, log: &Path, deadline: Instant) -> Result<bool> {
     let name = command.get_program().to_string_lossy().into_owned();
     let args: Vec<&OsStr> = command.get_args().collect();
@@ -113,15 +113,15 @@ pub fn watch(mut command: Command, log: &Path, deadline: Instant) -> Result<bool
     ];
     let group = child.id().cast_signed();
     groups().insert(group);
-    let success = loop {
+    let failure = loop {
         if let Some(status) = child.try_wait()? {
-            break status.success();
+            break (!status.success()).then(|| status.to_string());
         }
         if Instant::now() > deadline {
             println!("    time is up: stopping `{name} {line}`");
             stop(group);
             child.wait()?;
-            break false;
+            break Some("time is up: stopped".to_owned());
         }
         std::thread::sleep(Duration::from_millis(50));
     };
@@ -129,7 +129,10 @@ pub fn watch(mut command: Command, log: &Path, deadline: Instant) -> Result<bool
     for reader in readers {
         let _ = reader.join();
     }
-    Ok(success)
+    if let Some(how) = &failure {
+        writeln!(file.lock().expect("not poisoned"), "{how}")?;
+    }
+    Ok(failure.is_none())
 }
 
 fn follow(

@@ -2,13 +2,18 @@
 //!
 //! What `cargo fuzz build -s none` does, without needing it installed.
 
-use std::path::PathBuf;
+mod finding;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::cargo;
+use finding::Finding;
 
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -17,8 +22,13 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-trace-compares \
     -Ccodegen-units=1 -Cdebug-assertions";
 
+/// Limits of one input: both are told by libFuzzer as failures.
+const LIMITS: [&str; 2] = ["-rss_limit_mb=2048", "-timeout=10"];
+
 /// Builds every target and runs each for `each`. Whether none found anything.
-pub fn run(each: Duration, log: &std::path::Path, deadline: Instant) -> Result<bool> {
+///
+/// What a fuzzer prints as it goes is in a log of its own beside `log`; `log` ends with what was found.
+pub fn run(each: Duration, log: &Path, deadline: Instant) -> Result<bool> {
     let manifest = cargo::root().join("fuzz/Cargo.toml");
     let target = cargo::target_dir().join("fuzz");
     let mut build = cargo::command(&["build", "--release", "--bins", "--manifest-path"]);
@@ -37,33 +47,73 @@ pub fn run(each: Duration, log: &std::path::Path, deadline: Instant) -> Result<b
         bail!("no fuzz target in {}", manifest.display());
     }
     println!("    {} targets, {} s each", names.len(), each.as_secs());
-    let mut clean = true;
-    for name in names {
-        let corpus = cargo::root().join("fuzz/corpus").join(&name);
-        let found = cargo::target_dir().join("fuzz-found").join(&name);
-        let grown = cargo::target_dir().join("fuzz-grown").join(&name);
-        std::fs::create_dir_all(&found)?;
-        std::fs::create_dir_all(&grown)?;
-        let program: PathBuf = target.join(host()?).join("release").join(&name);
-        let mut fuzzer = Command::new(program);
-        fuzzer
-            .arg(format!("-max_total_time={}", each.as_secs()))
-            .arg(format!("-artifact_prefix={}/", found.display()))
-            .args([
-                "-rss_limit_mb=2048",
-                "-timeout=10",
-                "-print_final_stats=0",
-                "-seed=1",
-            ])
-            .arg(&grown);
-        if corpus.is_dir() {
-            fuzzer.arg(&corpus);
-        }
-        let good = cargo::watch(fuzzer, log, deadline)?;
+    let programs = target.join(host()?).join("release");
+    let mut told = String::new();
+    for name in &names {
+        let own = log.with_file_name(format!("fuzz-{name}.log"));
+        std::fs::write(&own, "")?;
+        let good = fuzz(&programs.join(name), name, each, &own, deadline)?;
         println!("    {name}: {}", if good { "clean" } else { "FAILED" });
-        clean &= good;
+        if !good {
+            told.push_str(&tell(&programs.join(name), name, &own, deadline)?);
+        }
     }
-    Ok(clean)
+    let mut log = std::fs::File::options().append(true).open(log)?;
+    log.write_all(told.as_bytes())?;
+    Ok(told.is_empty())
+}
+
+/// Runs one target for a time.
+fn fuzz(program: &Path, name: &str, each: Duration, log: &Path, deadline: Instant) -> Result<bool> {
+    let corpus = cargo::root().join("fuzz/corpus").join(name);
+    let found = cargo::target_dir().join("fuzz-found").join(name);
+    let grown = cargo::target_dir().join("fuzz-grown").join(name);
+    std::fs::create_dir_all(&found)?;
+    std::fs::create_dir_all(&grown)?;
+    let mut fuzzer = Command::new(program);
+    fuzzer
+        .arg(format!("-max_total_time={}", each.as_secs()))
+        .arg(format!("-artifact_prefix={}/", found.display()))
+        .args(LIMITS)
+        .args(["-print_final_stats=0", "-seed=1"])
+        .arg(&grown);
+    if corpus.is_dir() {
+        fuzzer.arg(&corpus);
+    }
+    cargo::watch(fuzzer, log, deadline)
+}
+
+/// What a failed target found, and whether the input alone does it again: what it does not, the machine may have done.
+fn tell(program: &Path, name: &str, log: &Path, deadline: Instant) -> Result<String> {
+    let output = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
+    let finding = Finding::parse(&output);
+    let mut told = format!(
+        "\n{name}: FAILED; all of its output is in {}\n",
+        log.display()
+    );
+    for line in &finding.reason {
+        writeln!(told, "    {line}")?;
+    }
+    let Some(input) = finding.input(|file| std::fs::read(file).ok()) else {
+        told.push_str("    it left no input; again: cargo xtask test --stage fuzz\n");
+        return Ok(told);
+    };
+    if let Some(file) = &finding.file {
+        let mut alone = Command::new(program);
+        alone.args(LIMITS).arg(file);
+        let start = Instant::now();
+        let passed = cargo::watch(alone, log, deadline)?;
+        let result = if passed { "passes" } else { "fails" };
+        let took = start.elapsed().as_secs_f64();
+        writeln!(
+            told,
+            "    alone it {result}, in {took:.2} s: {}",
+            file.display()
+        )?;
+    }
+    writeln!(told, "    base64: {input}")?;
+    writeln!(told, "    again:  {}", finding::command(name, &input))?;
+    Ok(told)
 }
 
 fn targets(manifest: &std::path::Path) -> Result<Vec<String>> {
