@@ -102,7 +102,11 @@ fn counts_follow(driver: &str, join: Join, conjunctions: u32) -> Result<()> {
     )?;
     site.database
         .apply(&[put(0, "[]"), put(1, "[]")].join("\n"))?;
+    // With nf_tables a port has its filter while it is bound to the host, plugged or not.
     wires.unplug(&site.hosts[0].hypervisor, &[1])?;
+    let gone = &specs[1].port_id;
+    site.database
+        .apply(&format!(r#"{{"delete": "port", "port": "{gone}"}}"#))?;
     wait_for(
         &site.hosts[0],
         &[

@@ -9,7 +9,7 @@ use super::metrics::{OfKind, as_gauge};
 /// What the firewall driver keeps, and what it was told.
 #[derive(Clone, Debug, Default)]
 pub struct Firewall {
-    /// Wired ports that are filtered.
+    /// Filtered ports: with flows those that are wired, with nf_tables all of the host.
     pub ports: Gauge,
     /// Different sets of security groups among them.
     pub profiles: Gauge,
@@ -31,7 +31,7 @@ impl Firewall {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "firewall_ports",
-            "Wired ports that the firewall driver filters",
+            "Ports that the firewall driver filters: with flows those that are wired, with nf_tables all of the host",
             self.ports.clone(),
         );
         registry.register(

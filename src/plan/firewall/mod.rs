@@ -10,7 +10,7 @@ pub mod verdict;
 /// How much a driver keeps; known at any time, without a look at the ports.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counts {
-    /// Wired ports that are filtered.
+    /// Filtered ports: with flows those that are wired, with nf_tables all of the host.
     pub ports: usize,
     /// Profiles: different sets of security groups among them.
     pub profiles: usize,
