@@ -94,7 +94,7 @@ impl Mutation {
         ])
     }
 
-    /// Parses a mutation against a table.
+    /// Parses a mutation against a table, with the rules the server applies.
     pub fn decode(json: &Json, table: &TableSchema) -> Result<Self, DecodeError> {
         let Some([Json::String(column), Json::String(mutator), value]) = json.as_array() else {
             return Err(DecodeError::expected(
@@ -105,17 +105,10 @@ impl Mutation {
         let schema = table
             .column(column)
             .ok_or(DecodeError::new("mutation", Fault::NoSuch("column")))?;
-        if !schema.mutable {
-            return Err(DecodeError::new(
-                "mutation",
-                Fault::Constraint("column is immutable"),
-            ));
-        }
         let mutator = Mutator::parse(mutator).ok_or(DecodeError::new("mutator", Fault::BadWord))?;
         let kind = &schema.kind;
         let value = match mutator {
             Mutator::Insert | Mutator::Delete => {
-                check_composite(kind)?;
                 let decode =
                     |kind| Datum::decode_sized(value, kind, 0, usize::MAX, Symbols::Refused);
                 match decode(kind) {
@@ -126,17 +119,15 @@ impl Mutation {
                     other => other?,
                 }
             }
-            _ => {
-                check_arithmetic(mutator, kind)?;
-                let operand = ColumnType::scalar(kind.key.kind);
-                Datum::decode(value, &operand)?
-            }
+            _ => Datum::decode(value, &ColumnType::scalar(kind.key.kind))?,
         };
-        Ok(Self {
+        let mutation = Self {
             column: column.clone(),
             mutator,
             value,
-        })
+        };
+        mutation.check(table)?;
+        Ok(mutation)
     }
 
     /// Why `json` is no mutation of the table called `name`, in the words of ovsdb-server; `None`
@@ -230,6 +221,11 @@ impl Mutation {
         match self.mutator {
             Mutator::Insert => {
                 check_composite(kind)?;
+                let (had, max) = (self.value.len(), kind.max);
+                if had > max {
+                    let fault = Fault::Count { had, min: 0, max };
+                    return Err(DecodeError::new("mutation", fault));
+                }
                 kind.check_elements(&self.value.as_map_if(kind.is_map()))
             }
             Mutator::Delete => {
@@ -355,5 +351,46 @@ fn arithmetic(atom: &Atom, mutator: Mutator, operand: &Atom) -> Result<Atom, Dec
             Real::new(result).map(Atom::Real).ok_or(RANGE)
         }
         _ => Err(DecodeError::expected("mutation", "a number")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+
+    fn both(column: &str, mutation: &str) -> (Result<Mutation, DecodeError>, Option<String>) {
+        let table = format!(r#"{{"columns":{{"a":{{"type":{column}}}}}}}"#);
+        let table = TableSchema::parse(&parse(table.as_bytes()).unwrap()).unwrap();
+        let mutation = parse(mutation.as_bytes()).unwrap();
+        let why = Mutation::explain(&mutation, "t", &table);
+        (
+            Mutation::decode(&mutation, &table),
+            why.map(|why| why.details),
+        )
+    }
+
+    #[test]
+    fn what_is_inserted_is_no_more_than_the_column_holds() {
+        let two = r#"{"key":"integer","min":0,"max":2}"#;
+        let (decoded, why) = both(two, r#"["a","insert",["set",[1,2,3]]]"#);
+        let (had, min, max) = (3, 0, 2);
+        assert_eq!(decoded.unwrap_err().fault, Fault::Count { had, min, max });
+        assert_eq!(
+            why.as_deref(),
+            Some("set must have 0 to 2 members but 3 are present")
+        );
+        // Of what is deleted there may be more.
+        let (decoded, why) = both(two, r#"["a","delete",["set",[1,2,3]]]"#);
+        assert_eq!((decoded.map(|m| m.value.len()), why), (Ok(3), None));
+    }
+
+    #[test]
+    fn operands_keep_the_constraints_of_their_column() {
+        let small = r#"{"key":{"type":"integer","maxInteger":5},"min":0,"max":"unlimited"}"#;
+        for (mutator, refused) in [("insert", true), ("delete", true), ("+=", false)] {
+            let (decoded, why) = both(small, &format!(r#"["a","{mutator}",7]"#));
+            assert_eq!((decoded.is_err(), why.is_some()), (refused, refused));
+        }
     }
 }

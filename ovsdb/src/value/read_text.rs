@@ -307,14 +307,23 @@ fn read_string(text: &str) -> Result<Atom, TextError> {
             let use_quotes = "use \"\" to represent the empty string";
             return Err(format!("An empty string is not valid as input; {use_quotes}").into());
         }
-        return Ok(Atom::from(text));
+        return Ok(whole(text));
     };
     let Some(inner) = inner.strip_suffix('"') else {
         return Err(format!("{text}: missing quote at end of quoted string").into());
     };
     match unescape(inner) {
-        Ok(string) => Ok(Atom::from(string)),
+        Ok(string) => Ok(whole(&string)),
         Err(why) => Err(format!("{text}: {why}").into()),
+    }
+}
+
+/// Stray bytes that an escape kept apart may be a character together: then they are that.
+fn whole(text: &str) -> Atom {
+    if stray::has_stray_bytes(text) {
+        stray::decode(&stray::encode(text)).into_owned().into()
+    } else {
+        text.into()
     }
 }
 
@@ -361,7 +370,7 @@ fn code_point(chars: &mut core::str::Chars<'_>, out: &mut String) -> Result<(), 
         other => other,
     };
     match char::from_u32(code) {
-        Some(c) => out.push(c),
+        Some(c) => stray::push(c.encode_utf8(&mut [0; 4]).as_bytes(), out),
         // A trailing surrogate alone: the bytes it would have are no UTF-8 and refused later.
         None => stray::push_surrogate(code, out),
     }
@@ -370,7 +379,7 @@ fn code_point(chars: &mut core::str::Chars<'_>, out: &mut String) -> Result<(), 
 
 fn hex4(chars: &mut core::str::Chars<'_>) -> Result<u32, String> {
     let rest = chars.as_str();
-    if rest.chars().count() < 4 {
+    if rest.chars().take(4).count() < 4 {
         return Err("quoted string ends within \\u escape".into());
     }
     let digits: Option<u32> = rest
@@ -382,5 +391,36 @@ fn hex4(chars: &mut core::str::Chars<'_>) -> Result<u32, String> {
         None => Err("malformed \\u escape".into()),
         Some(0) => Err("null bytes not supported in quoted strings".into()),
         Some(code) => Ok(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::text::decode;
+
+    #[test]
+    fn bytes_that_make_a_character_are_that_character() {
+        let strings = ColumnType {
+            min: 0,
+            max: usize::MAX,
+            ..ColumnType::scalar(AtomicType::String)
+        };
+        let read = |bytes: &[u8]| Datum::from_text(&decode(bytes), &strings);
+        let one = read("é".as_bytes()).unwrap();
+        assert_eq!(one.as_str(), Some("é"));
+        // The escape keeps its two bytes apart until it is gone.
+        assert_eq!(read(b"\xc3\\\xa9"), Ok(one.clone()));
+        let twice = read(b"[\xc3\\\xa9,\xc3\xa9]").unwrap_err();
+        assert!(twice.to_string().contains("duplicate"), "{twice}");
+    }
+
+    #[test]
+    fn an_escaped_character_of_those_that_stand_for_bytes_is_itself() {
+        let string = ColumnType::scalar(AtomicType::String);
+        let escaped = Datum::from_text(r#""\udbff\udfc3\udbff\udfa9""#, &string);
+        let raw = decode("\u{10ffc3}\u{10ffa9}".as_bytes());
+        assert_eq!(escaped.unwrap().as_str(), Some(&*raw));
+        assert_ne!(raw, decode("é".as_bytes()));
     }
 }
