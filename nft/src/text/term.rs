@@ -16,6 +16,8 @@ pub(super) struct Term {
     pub(super) kind: Kind,
     pub(super) bytes: u32,
     pub(super) source: Source,
+    /// How many instructions it took.
+    pub(super) steps: usize,
 }
 
 /// Where it came from, as far as that changes how it is shown.
@@ -49,7 +51,13 @@ impl Term {
             kind,
             bytes,
             source: Source::Other,
+            steps: 1,
         }
+    }
+
+    /// The same after so many instructions.
+    pub(super) fn after(self, steps: usize) -> Self {
+        Self { steps, ..self }
     }
 
     /// A register nobody filled.
@@ -67,6 +75,7 @@ impl Term {
             kind: Kind::Number,
             bytes: len,
             source,
+            steps: 1,
         }
     }
 
@@ -96,6 +105,7 @@ pub(super) fn payload(e: &Payload, protocols: Protocols) -> Term {
         kind,
         bytes: e.len,
         source,
+        steps: 1,
     }
 }
 
@@ -146,6 +156,7 @@ pub(super) fn meta(key: MetaKey) -> Term {
         kind,
         bytes,
         source: Source::Meta(key),
+        steps: 1,
     }
 }
 
@@ -272,7 +283,8 @@ pub(super) fn hash(e: &Hash, of: Option<&Term>) -> Term {
     if let Some(of) = of {
         json = json.with("expr", of.shown.json.clone());
     }
-    Term::other(Shown::new(text, Json::one(name, json)), Kind::HostNumber, 4)
+    let steps = of.map_or(0, |of| of.steps).saturating_add(1);
+    Term::other(Shown::new(text, Json::one(name, json)), Kind::HostNumber, 4).after(steps)
 }
 
 /// The guess of an operating system.
@@ -294,6 +306,7 @@ pub(super) fn bitwise(e: &Bitwise, of: Term) -> Term {
             .and_then(|d| d.value().cloned())
             .unwrap_or_default()
     };
+    let steps = of.steps.saturating_add(1);
     if e.op != BitwiseOp::MASK_XOR {
         let count = super::value::number(bytes(&e.data).as_slice(), true);
         let sign = match e.op {
@@ -303,7 +316,7 @@ pub(super) fn bitwise(e: &Bitwise, of: Term) -> Term {
         };
         let json = Json::one(sign, vec![of.shown.json.clone(), count.into()]);
         let shown = Shown::new(format!("{} {sign} {count}", of.shown.text), json);
-        return Term { shown, ..of };
+        return Term { shown, ..of }.after(steps);
     }
     let (mask, xor) = (bytes(&e.mask), bytes(&e.xor));
     let sets_only = mask
@@ -347,5 +360,6 @@ pub(super) fn bitwise(e: &Bitwise, of: Term) -> Term {
             mask,
             xor,
         },
+        steps,
     }
 }

@@ -87,6 +87,7 @@ impl Decoder<'_> {
                                 len: field.len,
                                 field: Some(field),
                             },
+                            steps: 1,
                         };
                         self.learn(&part, &Bytes::new(head));
                         self.relate(

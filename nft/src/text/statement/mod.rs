@@ -84,6 +84,10 @@ fn acts(expr: &Expr) -> bool {
     }
 }
 
+/// Instructions of a term that is shown; a register that took more is shown as that. All sixteen words concatenated,
+/// each masked and turned, take fewer. What is copied and concatenated again and again would double each time.
+const LONGEST: usize = 64;
+
 struct Statement {
     shown: Shown,
     hidden: bool,
@@ -135,7 +139,12 @@ impl<'a> Decoder<'a> {
     }
 
     fn load(&mut self, register: Option<Register>, term: Term) {
-        if let Some(word) = register.and_then(Register::first_word) {
+        let Some(register) = register else { return };
+        if let Some(word) = register.first_word() {
+            let term = match term.steps {
+                0..=LONGEST => term,
+                _ => Term::unknown(register.0),
+            };
             self.registers.insert(word, term);
         }
     }
@@ -226,7 +235,8 @@ impl<'a> Decoder<'a> {
                 if e.op == ByteorderOp::HTON {
                     of.kind = of.kind.in_network_order();
                 }
-                self.load(Some(e.dreg), of);
+                let steps = of.steps.saturating_add(1);
+                self.load(Some(e.dreg), of.after(steps));
             }
             Expr::Cmp(e) => self.compare(e),
             Expr::Range(e) => {
@@ -337,4 +347,53 @@ fn big_endian(value: u64, bits: u32) -> Vec<u8> {
     all.get(8_usize.saturating_sub(bytes)..)
         .unwrap_or_default()
         .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::message::Family;
+    use crate::rule::{OwnedRule, Rule};
+    use crate::saved::from_text;
+    use crate::text::list;
+
+    fn listed(expressions: &str) -> (String, String) {
+        let expressions = from_text(&format!("[{expressions}]")).unwrap();
+        let owned = OwnedRule::from(Rule::new("t", "c", expressions));
+        (
+            list::rule(Family::INET, &owned),
+            list::rule_json(Family::INET, &owned).to_string(),
+        )
+    }
+
+    const MATCH: &str = "cmp{sreg=8 op=eq data=0x00000001}";
+
+    /// A value copied into the next register and looked up together with itself is twice as long each time.
+    #[test]
+    fn terms_that_double_do_not_grow_without_end() {
+        let double =
+            "byteorder{sreg=8 dreg=9 op=hton len=4 size=4} lookup{set=\"s\" sreg=8 dreg=8} ";
+        let rule = |times| format!("meta{{key=mark dreg=8}} {}{MATCH}", double.repeat(times));
+        let (text, _) = listed(&rule(2));
+        let twice = "meta mark . meta mark map @s";
+        assert_eq!(text, format!("{twice} . {twice} map @s 1"));
+        let (text, json) = listed(&rule(60));
+        assert!(text.len() < 2000, "{} characters", text.len());
+        assert!(json.len() < 20_000, "{} characters", json.len());
+    }
+
+    #[test]
+    fn what_registers_can_hold_is_shown_in_full() {
+        let words = (8..24).map(|register| {
+            format!(
+                "meta{{key=mark dreg={register}}} \
+                 bitwise{{sreg={register} dreg={register} len=4 op=mask-xor mask=0x0000ffff xor=0x00000000}} \
+                 byteorder{{sreg={register} dreg={register} op=hton len=4 size=4}} "
+            )
+        });
+        let words: String = words.collect();
+        let (text, _) = listed(&format!("{words}lookup{{set=\"s\" sreg=8 dreg=8}} {MATCH}"));
+        let (keys, _) = text.split_once(" map @s").unwrap();
+        assert_eq!(keys.split(" . ").count(), 16);
+        assert!(keys.split(" . ").all(|key| key.starts_with("meta mark & ")));
+    }
 }

@@ -11,11 +11,30 @@ use crate::text::json::Json;
 use crate::text::term::{Source, Term};
 use crate::text::value::{Kind, Shown};
 
+/// What is looked up.
+struct Key {
+    shown: Shown,
+    /// What its parts mean.
+    kinds: Vec<Kind>,
+    /// How many instructions it took.
+    steps: usize,
+}
+
+impl Key {
+    const fn of(shown: Shown) -> Self {
+        Self {
+            shown,
+            kinds: Vec::new(),
+            steps: 1,
+        }
+    }
+}
+
 impl Decoder<'_> {
     /// The key at a register: one term or a concatenation of terms in consecutive words.
-    pub(super) fn key(&mut self, sreg: Register) -> (Shown, Vec<Kind>) {
+    fn key(&mut self, sreg: Register) -> Key {
         let Some(mut word) = sreg.first_word() else {
-            return (Term::unknown(sreg.0).shown, Vec::new());
+            return Key::of(Term::unknown(sreg.0).shown);
         };
         let mut parts = Vec::new();
         while let Some(term) = self.registers.remove(&word) {
@@ -24,6 +43,8 @@ impl Decoder<'_> {
             parts.push(term);
         }
         let kinds = parts.iter().map(|term| term.kind).collect();
+        let steps = parts.iter().map(|term| term.steps);
+        let steps = steps.fold(0_usize, usize::saturating_add);
         let shown = match parts.as_slice() {
             [] => Term::unknown(sreg.0).shown,
             [one] => one.shown.clone(),
@@ -36,7 +57,11 @@ impl Decoder<'_> {
                 Shown::new(text.join(" . "), Json::one("concat", json))
             }
         };
-        (shown, kinds)
+        Key {
+            shown,
+            kinds,
+            steps,
+        }
     }
 
     /// A set by name, or the content of an anonymous one.
@@ -85,7 +110,7 @@ impl Decoder<'_> {
     }
 
     /// The key of a lookup and the set.
-    fn key_and_set(&mut self, sreg: Register, name: &Name, id: Option<u32>) -> (Shown, Shown) {
+    fn key_and_set(&mut self, sreg: Register, name: &Name, id: Option<u32>) -> (Key, Shown) {
         let term = self.term(sreg);
         let part = match &term.source {
             Source::Masked { of, mask, .. } => self.part_of_a_byte(of, mask),
@@ -96,15 +121,18 @@ impl Decoder<'_> {
                 Bytes::from(part.value_of(key.as_slice()))
             });
             self.key(sreg);
-            return (part.field.show(), set);
+            return (Key::of(part.field.show()), set);
         }
-        let (key, kinds) = self.key(sreg);
-        let set = self.set(name, id, &kinds);
+        let key = self.key(sreg);
+        let set = self.set(name, id, &key.kinds);
         (key, set)
     }
 
     pub(super) fn lookup(&mut self, e: &Lookup) {
         let (key, set) = self.key_and_set(e.sreg, &e.set, e.set_id);
+        let Key {
+            shown: key, steps, ..
+        } = key;
         match e.dreg {
             None => {
                 let invert = e.flags.contains(LookupFlags::INVERT);
@@ -121,13 +149,13 @@ impl Decoder<'_> {
                 let json = Json::object([("key", key.json), ("data", set.json)]);
                 let mut term = Term::unknown(dreg.0);
                 term.shown = Shown::new(text, Json::one("map", json));
-                self.load(Some(dreg), term);
+                self.load(Some(dreg), term.after(steps.saturating_add(1)));
             }
         }
     }
 
     pub(super) fn dynset(&mut self, e: &DynSet) {
-        let (key, _) = self.key(e.sreg_key);
+        let key = self.key(e.sreg_key).shown;
         let op = e.op.name().unwrap_or("?");
         let mut text = format!("{op} @{} {{ {}", e.set, key.text);
         let mut element = key.json;
@@ -190,7 +218,7 @@ impl Decoder<'_> {
             }
             (None, Some(sreg)) => {
                 let name = e.set.clone().unwrap_or_default();
-                let (key, set) = self.key_and_set(sreg, &name, e.set_id);
+                let (Key { shown: key, .. }, set) = self.key_and_set(sreg, &name, e.set_id);
                 let text = format!("{kind} name {} map {}", key.text, set.text);
                 let json = Json::object([("key", key.json), ("data", set.json)]);
                 Shown::new(text, Json::one(kind, Json::one("map", json)))
