@@ -123,6 +123,7 @@ impl Host {
     pub fn unplug(&mut self, n: u128) {
         let name = format!("qvo{}", short(pid(n)));
         self.world.unplug(&mut self.planner, &name);
+        self.wish(Delta::PortGone(pid(n)));
     }
 
     /// How long a change takes until everything stands, and how many objects it writes.

@@ -34,11 +34,49 @@ fn spread(hash: u32) -> u64 {
         .rotate_left(32)
 }
 
+/// So many numbers lie together. What is there stays where it is when more comes: a single vector of a hundred thousand
+/// would be copied now and then, and everybody waits for that.
+const CHUNK: usize = 1024;
+
+#[derive(Clone, Debug)]
+struct Places<K, T> {
+    chunks: Vec<Vec<Option<(K, T)>>>,
+}
+
+impl<K, T> Places<K, T> {
+    fn get(&self, slot: Slot) -> Option<&Option<(K, T)>> {
+        let at = slot.0 as usize;
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+    }
+
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut Option<(K, T)>> {
+        let at = slot.0 as usize;
+        self.chunks.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
+    }
+
+    fn push(&mut self, kept: Option<(K, T)>) -> Slot {
+        if self.chunks.last().is_none_or(|last| last.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let n_full = self.chunks.len().saturating_sub(1);
+        let Some(last) = self.chunks.last_mut() else {
+            return Slot(u32::MAX);
+        };
+        last.push(kept);
+        // Memory ends long before numbers do.
+        Slot(u32::try_from(n_full * CHUNK + last.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Option<(K, T)>> {
+        self.chunks.iter().flatten()
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Slots<K, T> {
     index: HashTable<Mark>,
-    slots: Vec<Option<(K, T)>>,
+    places: Places<K, T>,
     free: Vec<Slot>,
 }
 
@@ -46,7 +84,7 @@ impl<K, T> Default for Slots<K, T> {
     fn default() -> Self {
         Slots {
             index: HashTable::new(),
-            slots: Vec::new(),
+            places: Places { chunks: Vec::new() },
             free: Vec::new(),
         }
     }
@@ -57,39 +95,35 @@ fn hash<K: Hash>(key: &K) -> u32 {
     (hash ^ hash >> 32) as u32
 }
 
-fn is_at<K: Eq, T>(slots: &[Option<(K, T)>], slot: Slot, key: &K) -> bool {
-    matches!(slots.get(slot.0 as usize), Some(Some((there, _))) if there == key)
+fn is_at<K: Eq, T>(places: &Places<K, T>, slot: Slot, key: &K) -> bool {
+    matches!(places.get(slot), Some(Some((there, _))) if there == key)
 }
 
 impl<K: Clone + Eq + Hash, T> Slots<K, T> {
     /// Where a key is kept.
     pub fn find(&self, key: &K) -> Option<Slot> {
         let hash = hash(key);
-        let is_key = |mark: &Mark| mark.hash == hash && is_at(&self.slots, mark.slot, key);
+        let is_key = |mark: &Mark| mark.hash == hash && is_at(&self.places, mark.slot, key);
         self.index.find(spread(hash), is_key).map(|mark| mark.slot)
     }
 
     /// The same; a key that is not there is put there first.
     pub fn find_or_insert(&mut self, key: &K, value: impl FnOnce() -> T) -> Slot {
-        let slots = &mut self.slots;
+        let places = &mut self.places;
         let hash = hash(key);
-        let is_key = |mark: &Mark| mark.hash == hash && is_at(slots, mark.slot, key);
+        let is_key = |mark: &Mark| mark.hash == hash && is_at(places, mark.slot, key);
         match self.index.entry(spread(hash), is_key, |mark| mark.spread()) {
             Entry::Occupied(there) => there.get().slot,
             Entry::Vacant(hole) => {
                 let kept = Some((key.clone(), value()));
                 let slot = match self.free.pop() {
                     Some(slot) => {
-                        if let Some(place) = slots.get_mut(slot.0 as usize) {
+                        if let Some(place) = places.get_mut(slot) {
                             *place = kept;
                         }
                         slot
                     }
-                    None => {
-                        slots.push(kept);
-                        // Memory ends long before numbers do.
-                        Slot(u32::try_from(slots.len() - 1).unwrap_or(u32::MAX))
-                    }
+                    None => places.push(kept),
                 };
                 hole.insert(Mark { hash, slot });
                 slot
@@ -99,12 +133,12 @@ impl<K: Clone + Eq + Hash, T> Slots<K, T> {
 
     /// What is kept at a number.
     pub fn at(&self, slot: Slot) -> Option<&(K, T)> {
-        self.slots.get(slot.0 as usize)?.as_ref()
+        self.places.get(slot)?.as_ref()
     }
 
     /// The same, to be changed.
     pub fn at_mut(&mut self, slot: Slot) -> Option<&mut T> {
-        let (_, value) = self.slots.get_mut(slot.0 as usize)?.as_mut()?;
+        let (_, value) = self.places.get_mut(slot)?.as_mut()?;
         Some(value)
     }
 
@@ -116,7 +150,7 @@ impl<K: Clone + Eq + Hash, T> Slots<K, T> {
 
     /// Gives a number back.
     pub fn remove(&mut self, slot: Slot) {
-        let Some(place) = self.slots.get_mut(slot.0 as usize) else {
+        let Some(place) = self.places.get_mut(slot) else {
             return;
         };
         let Some((key, _)) = place.take() else {
@@ -134,12 +168,13 @@ impl<K: Clone + Eq + Hash, T> Slots<K, T> {
 
     /// Everything.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
-        self.slots.iter().flatten().map(|(key, value)| (key, value))
+        let kept = self.places.iter().flatten();
+        kept.map(|(key, value)| (key, value))
     }
 
     /// The numbers in use.
     pub fn numbers(&self) -> Vec<Slot> {
-        let all = self.slots.iter().zip(0..);
+        let all = self.places.iter().zip(0..);
         all.filter(|(kept, _)| kept.is_some())
             .map(|(_, number)| Slot(number))
             .collect()
@@ -153,21 +188,21 @@ mod tests {
     #[test]
     fn numbers_stay_while_their_keys_do_and_come_back_after() {
         let mut slots: Slots<u32, &str> = Slots::default();
-        let list: Vec<Slot> = (0..1000)
+        let list: Vec<Slot> = (0..3000)
             .map(|n| slots.find_or_insert(&n, || "first"))
             .collect();
-        for n in (0..1000).step_by(2) {
+        for n in (0..3000).step_by(2) {
             slots.remove(list[n]);
         }
         assert_eq!(slots.find(&4), None);
         assert_eq!(slots.find(&5), Some(list[5]));
         assert_eq!(slots.find_or_insert(&5, || "second"), list[5]);
-        let again = slots.find_or_insert(&1000, || "third");
+        let again = slots.find_or_insert(&3000, || "third");
         assert!(list.contains(&again), "given back numbers are used first");
         assert_eq!(slots.get(&5), Some(&"first"));
-        assert_eq!(slots.get(&1000), Some(&"third"));
-        assert_eq!(slots.iter().count(), 501);
-        assert_eq!(slots.numbers().len(), 501);
+        assert_eq!(slots.get(&3000), Some(&"third"));
+        assert_eq!(slots.iter().count(), 1501);
+        assert_eq!(slots.numbers().len(), 1501);
     }
 
     #[test]
