@@ -1,6 +1,6 @@
 //! JSON to values, with and without the column's type.
 
-use super::{Atom, Datum, Map, Real, Set};
+use super::{Atom, Datum, Map, Real, Set, real_to_json};
 use crate::error::{DecodeError, Fault};
 use crate::json::{Json, Str};
 use crate::schema::{AtomicType, BaseType, ColumnType};
@@ -50,13 +50,16 @@ impl Atom {
         }
     }
 
-    /// Decodes an atom whose type is not known; numbers that are integral become integers.
+    /// Decodes an atom whose type is not known; numbers that are integral become integers, also where only a double is.
     pub fn decode_untyped(json: &Json) -> Result<Self, DecodeError> {
         match json {
             Json::Integer(i) => Ok(Self::Integer(*i)),
-            Json::Real(r) => Real::new(*r)
-                .map(Self::Real)
-                .ok_or(DecodeError::expected("atom", "real")),
+            Json::Real(r) => match real_to_json(*r) {
+                Json::Integer(i) => Ok(Self::Integer(i)),
+                _ => Real::new(*r)
+                    .map(Self::Real)
+                    .ok_or(DecodeError::expected("atom", "real")),
+            },
             Json::Bool(b) => Ok(Self::Boolean(*b)),
             Json::String(s) => Ok(Self::String(s.clone())),
             _ => Self::tagged_uuid(json).ok_or(DecodeError::expected("atom", "an atom")),
@@ -226,5 +229,23 @@ impl Interner {
             self.0.insert(s.clone());
         }
         atom.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+
+    /// As text it is no integer, as a double it is, and so it is written as one.
+    #[test]
+    fn a_number_that_is_integral_once_rounded_is_an_integer_without_a_type() {
+        let set = |text: &str| Datum::decode_untyped(&parse(text.as_bytes()).unwrap());
+        let datum = set(r#"["set",[2,55222222222222222.002,0.5]]"#).unwrap();
+        let json = datum.to_json();
+        assert_eq!(json.to_string(), r#"["set",[2,55222222222222224,0.5]]"#);
+        assert_eq!(Datum::decode_untyped(&json), Ok(datum));
+        let twice = set(r#"["set",[55222222222222222.002,55222222222222224]]"#);
+        assert_eq!(twice.unwrap_err().fault, Fault::Duplicate);
     }
 }
