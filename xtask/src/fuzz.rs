@@ -22,13 +22,22 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-trace-compares \
     -Ccodegen-units=1 -Cdebug-assertions";
 
+/// What the fuzzers' random choices begin with. Which inputs follow depends on time as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seed {
+    /// The same in each run.
+    Fixed,
+    /// Another one in each run; the log names it.
+    Random,
+}
+
 /// Limits of one input: both are told by libFuzzer as failures.
 const LIMITS: [&str; 2] = ["-rss_limit_mb=2048", "-timeout=10"];
 
 /// Builds every target and runs each for `each`. Whether none found anything.
 ///
 /// What a fuzzer prints as it goes is in a log of its own beside `log`; `log` ends with what was found.
-pub fn run(each: Duration, log: &Path, deadline: Instant) -> Result<bool> {
+pub fn run(each: Duration, seed: Seed, log: &Path, deadline: Instant) -> Result<bool> {
     let manifest = cargo::root().join("fuzz/Cargo.toml");
     let target = cargo::target_dir().join("fuzz");
     let mut build = cargo::command(&["build", "--release", "--bins", "--manifest-path"]);
@@ -52,7 +61,7 @@ pub fn run(each: Duration, log: &Path, deadline: Instant) -> Result<bool> {
     for name in &names {
         let own = log.with_file_name(format!("fuzz-{name}.log"));
         std::fs::write(&own, "")?;
-        let good = fuzz(&programs.join(name), name, each, &own, deadline)?;
+        let good = fuzz(&programs.join(name), name, (each, seed), &own, deadline)?;
         println!("    {name}: {}", if good { "clean" } else { "FAILED" });
         if !good {
             told.push_str(&tell(&programs.join(name), name, &own, deadline)?);
@@ -63,8 +72,14 @@ pub fn run(each: Duration, log: &Path, deadline: Instant) -> Result<bool> {
     Ok(told.is_empty())
 }
 
-/// Runs one target for a time.
-fn fuzz(program: &Path, name: &str, each: Duration, log: &Path, deadline: Instant) -> Result<bool> {
+/// Runs one target for a time, with the words of its protocol.
+fn fuzz(
+    program: &Path,
+    name: &str,
+    (each, seed): (Duration, Seed),
+    log: &Path,
+    deadline: Instant,
+) -> Result<bool> {
     let corpus = cargo::root().join("fuzz/corpus").join(name);
     let found = cargo::target_dir().join("fuzz-found").join(name);
     let grown = cargo::target_dir().join("fuzz-grown").join(name);
@@ -75,10 +90,19 @@ fn fuzz(program: &Path, name: &str, each: Duration, log: &Path, deadline: Instan
         .arg(format!("-max_total_time={}", each.as_secs()))
         .arg(format!("-artifact_prefix={}/", found.display()))
         .args(LIMITS)
-        .args(["-print_final_stats=0", "-seed=1"])
+        .arg("-print_final_stats=0")
+        .arg(match seed {
+            Seed::Fixed => "-seed=1",
+            Seed::Random => "-seed=0",
+        })
         .arg(&grown);
     if corpus.is_dir() {
         fuzzer.arg(&corpus);
+    }
+    let protocol = name.split('_').next().unwrap_or(name);
+    let words = cargo::root().join(format!("fuzz/dictionaries/{protocol}.dict"));
+    if words.is_file() {
+        fuzzer.arg(format!("-dict={}", words.display()));
     }
     cargo::watch(fuzzer, log, deadline)
 }
