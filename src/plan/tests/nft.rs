@@ -576,7 +576,18 @@ fn without_zones_labels_say_whose_connections_are_cut() {
 
     world.wish(&mut planner, group(1, rules(&[22])));
     world.quiesce(&mut planner);
-    assert_eq!(world.connections, [others.clone(), out, into.clone()]);
+    assert_eq!(
+        world.connections,
+        [others.clone(), out.clone(), into.clone()]
+    );
+    // Another port may get the address that it had.
+    let mut port = vm(1, &[1]);
+    port.fixed_ips[0].ip = "10.0.0.99".parse().unwrap();
+    let new = owned(one, 0, "10.0.0.99", "10.9.9.9", 80);
+    world.connections.push(new.clone());
+    world.wish(&mut planner, Delta::Port(port));
+    world.quiesce(&mut planner);
+    assert_eq!(world.connections, [others.clone(), into.clone(), new]);
     world.wish(&mut planner, Delta::PortGone(pid(1)));
     world.quiesce(&mut planner);
     assert_eq!(

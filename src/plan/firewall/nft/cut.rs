@@ -68,11 +68,15 @@ fn flow(connection: &Connection) -> Option<Flow> {
     })
 }
 
+/// A port that has no address yet may send from none.
+fn may_send(port: &Port, from: IpAddr) -> bool {
+    from.is_unspecified() || senders(port).iter().any(|(_, net)| net.contains(&from))
+}
+
 /// Which way a connection of a port goes: out, if it comes from an address of the port.
 fn direction(port: &Port, flow: &Flow) -> Direction {
     let is_own = |ip: IpAddr| port.fixed_ips.iter().any(|fixed| fixed.ip == ip);
-    let may_send = senders(port).iter().any(|(_, net)| net.contains(&flow.src));
-    if is_own(flow.src) || may_send && !is_own(flow.dst) {
+    if is_own(flow.src) || may_send(port, flow.src) && !is_own(flow.dst) {
         Direction::Egress
     } else {
         Direction::Ingress
@@ -160,9 +164,10 @@ impl Planner {
         };
         let port = |number| self.desired.port(self.filter.numbers.port_of(number)?);
         let is_forbidden = |port: &Port, direction| {
+            let is_foreign = direction == Direction::Egress && !may_send(port, flow.src);
             port.is_filtered()
                 && !is_stateless(port, &self.desired)
-                && !verdict::allows(&self.desired, port, direction, &flow)
+                && (is_foreign || !verdict::allows(&self.desired, port, direction, &flow))
         };
         if self.filter.variant.is_some_and(|v| !v.has_zones()) {
             let [from, to] = connection.owners().map(port);
