@@ -127,12 +127,15 @@ pub(crate) fn write_subfield(out: &mut impl fmt::Write, part: &Subfield) -> fmt:
     }
 }
 
-/// Value and mask of `field`. `*` is anything. Not for tunnel metadata.
+/// Value and mask of `field`. `*` is anything; so is `ANY`, which Open vSwitch prints for it, but for ports, of which it
+/// is one. Not for tunnel metadata.
 pub(crate) fn parse_value(field: FieldId, span: Span<'_>) -> Result<(u128, u128), TextError> {
     let info = field.info();
     let full = info.full_mask();
-    if span.text() == "*" {
-        return Ok((0, 0));
+    match (span.text(), info.format) {
+        ("ANY", Format::Port) => {}
+        ("*" | "ANY", _) => return Ok((0, 0)),
+        _ => {}
     }
     match info.format {
         Format::Decimal | Format::Hex => parse_integer(field, span),
@@ -161,6 +164,11 @@ pub(crate) fn parse_value(field: FieldId, span: Span<'_>) -> Result<(u128, u128)
         Format::TcpFlags => parse_flags(&flags::TCP, span, full),
         Format::TunFlags => parse_flags(&flags::TUNNEL, span, full),
         Format::PacketType => {
+            // Open vSwitch prints a value of this field with its name, and Ethernet as a word.
+            let span = span.strip_prefix("packet_type=").unwrap_or(span);
+            if span.text() == "eth" {
+                return Ok((0, full));
+            }
             let inner = span.strip_prefix("(").and_then(|rest| rest.split_once(","));
             let Some((namespace, rest)) = inner else {
                 return Err(span.error("expected (NAMESPACE,TYPE)"));

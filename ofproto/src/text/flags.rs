@@ -34,6 +34,10 @@ pub(crate) const TUNNEL: Flags = Flags {
     allowed: 1,
 };
 
+/// How Open vSwitch prints a bit without a name. It prints an exact value that way where a `learn` matches it: every
+/// bit of the field, in ascending order.
+const NAMELESS: &str = "[Unknown]";
+
 impl Flags {
     /// `a|b`, `0` when empty, bits without a name as one number at the end.
     pub fn write_set(&self, out: &mut impl fmt::Write, flags: u32) -> fmt::Result {
@@ -76,7 +80,7 @@ impl Flags {
             }
             let sign = if flags & bit != 0 { '+' } else { '-' };
             let name = self.bits().find(|(_, known)| *known == bit);
-            write!(out, "{sign}{}", name.map_or("[Unknown]", |(name, _)| name))?;
+            write!(out, "{sign}{}", name.map_or(NAMELESS, |(name, _)| name))?;
         }
         Ok(())
     }
@@ -120,7 +124,10 @@ impl Flags {
             let (sign, tail) = rest.split_at(1);
             let end = tail.text().find(['+', '-']).unwrap_or(tail.text().len());
             let (name, after) = tail.split_at(end);
-            let bit = self.bit(name)?;
+            let bit = match (sign.text(), name.text()) {
+                ("-", NAMELESS) => self.nameless_above(mask),
+                _ => self.bit(name)?,
+            };
             if mask & bit != 0 {
                 return Err(name.error(format!("{} is named twice", name.text())));
             }
@@ -130,7 +137,19 @@ impl Flags {
             }
             rest = after;
         }
+        if mask & !self.allowed != 0 && mask != u32::MAX {
+            return Err(span.error(format!("unknown {} flags", self.kind)));
+        }
         Ok((flags, mask))
+    }
+
+    /// The first bit without a name that is higher than those of the mask; the highest of them if there is none.
+    fn nameless_above(&self, mask: u32) -> u32 {
+        let above = 32 - mask.leading_zeros();
+        let nameless = |place: &u32| self.bits().all(|(_, known)| known != 1 << place);
+        (above..32)
+            .find(nameless)
+            .map_or(1 << 31, |place| 1 << place)
     }
 
     fn bit(&self, name: Span<'_>) -> Result<u32, TextError> {
@@ -146,14 +165,25 @@ mod tests {
 
     #[test]
     fn reading() {
-        let parse = |text| CT_STATE.parse(Span::new(text)).ok();
+        fn parse(text: &str) -> Option<(u32, u32)> {
+            CT_STATE.parse(Span::new(text)).ok()
+        }
         assert_eq!(parse("+trk-new"), Some((0x20, 0x21)));
         assert_eq!(parse("trk|est"), Some((0x22, u32::MAX)));
         assert_eq!(parse("0x20/0x21"), Some((0x20, 0x21)));
         assert_eq!(parse("0"), Some((0, u32::MAX)));
+        let mut exact = String::new();
+        CT_STATE
+            .write_masked(&mut exact, 0x20, u32::MAX, 0xff)
+            .unwrap();
+        assert!(exact.contains("+trk-snat-dnat-[Unknown]"), "{exact}");
+        assert_eq!(parse(&exact), Some((0x20, u32::MAX)));
         for bad in ["+trk+trk", "+x", "x", "0x100/0x100", "+", "trk|x", "+trk/1"] {
             assert_eq!(parse(bad), None, "{bad}");
         }
+        assert_eq!(parse("+trk-[Unknown]"), None);
+        let (set, more) = (exact.replacen("-[", "+[", 1), format!("{exact}-[Unknown]"));
+        assert_eq!((parse(&set), parse(&more)), (None, None));
     }
 
     #[test]

@@ -97,7 +97,8 @@ fn write_flags(out: &mut dyn Write, flags: u16) -> fmt::Result {
 /// The flow in the syntax that [`FlowMod::from_str`] and `ovs-ofctl` read, with the command first
 /// unless it is an add: `table=1,priority=100,tcp,tp_dst=80,actions=drop`.
 ///
-/// The buffer id has no place in it, nor has the length limit of an output to a field.
+/// The buffer id has no place in it, nor has the length limit of an output to a field. A `set_field`
+/// of no bit is written as Open vSwitch prints it, `ANY`, which `ovs-ofctl` does not read.
 #[must_use]
 pub fn flow_line(flow: &FlowMod) -> String {
     let mut line = String::new();
@@ -531,12 +532,68 @@ mod tests {
             "delete ",
             "modify_strict table=0,in_port=LOCAL,actions=NORMAL",
             "ip,actions=ct(commit,nat,exec(nat(src=10.0.0.1-10.0.0.9)))",
+            "actions=set_field:ANY->nsh_c2",
         ];
         for line in lines {
             let flow: FlowMod = line.parse().unwrap_or_else(|error: TextError| {
                 panic!("{}", error.pointing_into(line));
             });
             assert_eq!(flow_line(&flow).trim(), line.trim());
+        }
+    }
+
+    /// As Open vSwitch prints it: a state by all 32 bits of the field, most of them without a name; a packet type with
+    /// its name.
+    #[test]
+    fn what_is_learned_is_read_as_it_is_written() {
+        for (spec, written) in [
+            ("ct_state=inv", ",ct_state=-new-est-rel-rpl+inv-trk"),
+            (
+                "packet_type=(2,0x800)",
+                ",packet_type=packet_type=(2,0x800))",
+            ),
+            ("packet_type=(0,0)", ",packet_type=eth)"),
+        ] {
+            let text = format!("ip,actions=learn(table=1,{spec})");
+            let flow: FlowMod = text.parse().unwrap();
+            let line = flow_line(&flow);
+            assert!(line.contains(written), "{line}");
+            assert_eq!(line.parse(), Ok(flow));
+        }
+    }
+
+    /// Ports of several protocols, none of which is the flow's, are one thing all the same.
+    #[test]
+    fn a_port_has_one_name() {
+        for (text, written) in [
+            (
+                "udp_dst=0x8000/0xc31,sctp_dst=0xffff/0x8000",
+                "tp_dst=0x8000/0x8000",
+            ),
+            ("udp_dst=65535", "tp_dst=65535"),
+            ("udp_dst=3", "icmp_code=3"),
+        ] {
+            let flow: FlowMod = format!("icmp6,{text},actions=drop").parse().unwrap();
+            let line = flow_line(&flow);
+            assert_eq!(line, format!("icmp6,{written},actions=drop"));
+            assert_eq!(line.parse(), Ok(flow));
+        }
+    }
+
+    /// A mask that leaves out the first bytes does not shorten the option.
+    #[test]
+    fn options_keep_their_length() {
+        for option in [
+            "0x12345681/0xff",
+            "0x1234/0",
+            "0x81/0xff",
+            "0x81/0x7f",
+            "",
+            "0",
+        ] {
+            let text = format!("tun_metadata26={option},actions=drop");
+            let flow: FlowMod = text.parse().unwrap();
+            assert_eq!(flow_line(&flow).parse(), Ok(flow), "{option}");
         }
     }
 

@@ -190,7 +190,8 @@ impl MatchBuilder {
         self.move_to(usize::from(second), names);
     }
 
-    /// Moves what is set under any of `names` to the one at `index`, if it fits there.
+    /// Moves what is set under any of `names` to the one at `index`, if it fits there, else to the first: they are
+    /// names of one thing, and what has no meaning for the protocol is printed under one of them.
     fn move_to(&mut self, index: usize, names: &[FieldId]) {
         let Some(target) = names.get(index).copied() else {
             return;
@@ -200,12 +201,15 @@ impl MatchBuilder {
                 continue;
             };
             let full = mask == name.info().full_mask();
-            let mask = if full {
-                target.info().full_mask()
-            } else {
-                mask
+            let mut holds = |field: FieldId| {
+                let mask = if full { field.info().full_mask() } else { mask };
+                self.matching.set(field, value, mask).is_ok()
             };
-            if self.matching.set(target, value, mask).is_ok() {
+            let moved = holds(target)
+                || names
+                    .first()
+                    .is_some_and(|first| *first != name && holds(*first));
+            if moved {
                 self.matching.remove(name);
             }
         }

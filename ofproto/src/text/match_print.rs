@@ -294,7 +294,15 @@ impl Printer<'_> {
         for option in self.matching.tun_metadata() {
             self.item()?;
             write!(self.out, "tun_metadata{}", option.index)?;
-            if option.mask.iter().any(|byte| *byte != 0) {
+            if self.all_masks && option.mask.len() > 1 && option.mask.first() == Some(&0) {
+                // The longer number says how long the option is: bits that are not compared say it.
+                let mut value = option.value.to_vec();
+                value.iter_mut().take(1).for_each(|byte| *byte = 0xff);
+                self.out.write_char('=')?;
+                write_hex(&mut self.out, &value)?;
+                self.out.write_char('/')?;
+                write_hex(&mut self.out, &option.mask)?;
+            } else if option.mask.iter().any(|byte| *byte != 0) {
                 self.out.write_char('=')?;
                 write_hex(&mut self.out, &option.value)?;
                 if !option.is_exact() {
