@@ -27,6 +27,7 @@ pub mod text;
 mod write;
 
 pub use number::format_real;
+pub(crate) use number::largest;
 pub use parse::{MAX_DEPTH, parse, parse_prefix};
 pub use split::{SplitLimits, Splitter};
 pub use write::{write, write_pretty_real, write_string};

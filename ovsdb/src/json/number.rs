@@ -87,6 +87,14 @@ pub(super) fn number(bytes: &[u8]) -> Result<(Json, usize), (JsonErrorKind, usiz
     ))
 }
 
+/// The largest double if `text`, which lies beyond the range, is what its 15 digits are rounded to: see [`Digits::largest`].
+pub(crate) fn largest(text: &str) -> Option<f64> {
+    match number(text.as_bytes()) {
+        Ok((Json::Real(real), used)) if used == text.len() => Some(real),
+        _ => None,
+    }
+}
+
 /// Decimal digits with an exponent: `significand * 10^pow10`, unless `lossy`.
 #[derive(Default)]
 struct Digits {

@@ -5,7 +5,7 @@
 //! `tests/server_ops.rs`, which compares with `ovs-vsctl` itself.
 
 use super::{Atom, Datum, Map, Real};
-use crate::json::text as stray;
+use crate::json::{largest, text as stray};
 use crate::schema::{AtomicType, BaseType, ColumnType, Explanation};
 use crate::uuid::Uuid;
 use core::fmt;
@@ -282,7 +282,8 @@ fn single_atom(text: &str, base: &BaseType) -> Result<Atom, TextError> {
             // Rust also reads words such as "inf", which are no reals here.
             let plain = |b: u8| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
             let real = text.parse().ok().filter(|_| text.bytes().all(plain));
-            Atom::Real(real.and_then(Real::new).ok_or_else(|| bad("real number"))?)
+            let finite = |real| Real::new(real).or_else(|| Real::new(largest(text)?));
+            Atom::Real(real.and_then(finite).ok_or_else(|| bad("real number"))?)
         }
         AtomicType::Boolean => match text {
             "true" | "yes" | "on" | "1" => Atom::Boolean(true),
@@ -413,6 +414,23 @@ mod tests {
         assert_eq!(read(b"\xc3\\\xa9"), Ok(one.clone()));
         let twice = read(b"[\xc3\\\xa9,\xc3\xa9]").unwrap_err();
         assert!(twice.to_string().contains("duplicate"), "{twice}");
+    }
+
+    /// Its 15 digits are rounded up, beyond the range.
+    #[test]
+    fn the_largest_real_is_read_as_it_is_written() {
+        let real = ColumnType::scalar(AtomicType::Real);
+        for (text, max) in [
+            ("1.7976931348623157e308", f64::MAX),
+            ("-1.7976931348623157e308", f64::MIN),
+        ] {
+            let datum = Datum::from(Atom::Real(Real::new(max).unwrap()));
+            let written = datum.to_text(&real);
+            for text in [text, &written] {
+                assert_eq!(Datum::from_text(text, &real).as_ref(), Ok(&datum), "{text}");
+            }
+        }
+        assert!(Datum::from_text("1.8e308", &real).is_err());
     }
 
     #[test]
