@@ -6,8 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use ovsdb::JsonError;
 use ovsdb::json::{Json, SplitLimits, Splitter, parse, write};
 
+// Well below the inputs the fuzzer makes.
 const LIMITS: SplitLimits = SplitLimits {
-    message: 4096,
+    message: 1024,
     depth: 64,
 };
 

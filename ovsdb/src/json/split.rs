@@ -158,6 +158,10 @@ impl Splitter {
                 Ok(None)
             }
             Ok(None) if self.scanned - self.start > self.limits.message => Err(JsonErrorKind::Size),
+            // It was too long before it was too deep, in whatever pieces it came.
+            Err(JsonErrorKind::Depth) if self.scanned - self.start > self.limits.message => {
+                Err(JsonErrorKind::Size)
+            }
             Err(kind) => {
                 self.scanned = self.scanned.saturating_sub(1).max(self.start);
                 Err(kind)
@@ -195,6 +199,28 @@ mod tests {
             out.push(String::from_utf8_lossy(message).into_owned());
         }
         Ok(out)
+    }
+
+    #[test]
+    fn the_first_limit_counts_in_whatever_pieces() {
+        let limits = SplitLimits {
+            message: 8,
+            depth: 2,
+        };
+        for (text, kind) in [
+            ("{      [[[", JsonErrorKind::Size),
+            ("{     [[[", JsonErrorKind::Depth),
+            ("            x", JsonErrorKind::NotAContainer),
+        ] {
+            for size in 1..=text.len() {
+                let mut splitter = Splitter::new(limits);
+                let failed = text.as_bytes().chunks(size).find_map(|piece| {
+                    splitter.push(piece);
+                    splitter.next_message().err()
+                });
+                assert_eq!(failed.map(|e| e.kind), Some(kind), "{text:?} by {size}");
+            }
+        }
     }
 
     #[test]
