@@ -2,9 +2,9 @@
 //!
 //! Every executor is asked for *items*: a key, and what should stand under it (`None`: nothing). Asking twice for the
 //! same is harmless, and an executor that was cut off between two bytes is asked again after it has told what it
-//! found. One batch is in flight per executor, or two at the packet filter, which are carried
-//! out in order; the planner answers for the order of what depends on each other, the
-//! executor for the order inside a batch (add, then modify, then delete).
+//! found. One batch is in flight per executor, or two at the packet filter, which are carried out in order; the planner
+//! answers for the order of what depends on each other, the executor for the order inside a batch (add, then modify, then
+//! delete).
 
 pub mod conntrack;
 pub mod flow;

@@ -546,6 +546,10 @@ where
             return None;
         }
         let only_new = self.has_only_new();
+        let room = match only_new {
+            true => self.limit.min(self.max_new),
+            false => self.limit,
+        };
         // What opens the way to others goes when they stand.
         let queues = match self.in_flight.is_empty() {
             true => N_QUEUES,
@@ -553,7 +557,7 @@ where
         };
         let mut taken = Vec::new();
         for at in 0..queues {
-            self.fill(at, &mut taken);
+            self.fill(at, room, &mut taken);
         }
         self.only_new |= !self.has_more();
         if taken.is_empty() {
@@ -598,19 +602,15 @@ where
         }
     }
 
-    /// Takes from one queue while the batch has room. What has changed its stage meanwhile goes to the end of the queue
+    /// Takes from one queue while the batch has room, so many in all. What has changed its stage meanwhile goes to the end of the queue
     /// that it belongs into, if that comes later or has to wait.
-    fn fill(&mut self, at: usize, items: &mut Sent<V>) {
+    fn fill(&mut self, at: usize, room: usize, items: &mut Sent<V>) {
         let waiting = |queue: usize, entries_wait| entries_wait && queue == Stage::Entry.queue();
         if waiting(at, self.entries_wait) {
             return;
         }
         let permits = self.permits;
-        let limit = match self.has_only_new() {
-            true => self.limit.min(self.max_new),
-            false => self.limit,
-        };
-        while items.len() < limit {
+        while items.len() < room {
             let Some(slot) = self.queues[at].pop_front() else {
                 return;
             };
